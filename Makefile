@@ -1,0 +1,50 @@
+# Each target does all it needs on a machine with Python 3.10 to 3.12, make and a compiler.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help venv train test test-slow lint format clean
+
+help:
+	@echo "make venv       .venv with everything installed"
+	@echo "make train      train DreamerV2 on ALE Pong, small model, about ten minutes on two cores"
+	@echo "make test       lint and the fast tests"
+	@echo "make test-slow  the tests that take minutes"
+	@echo "make lint       check style; make format applies it"
+
+venv: $(VENV)/installed
+
+$(VENV)/installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' || { \
+	  echo "$$($(PYTHON) --version) is not supported: name Python 3.10, 3.11 or 3.12," \
+	       "as in make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python cannot make virtual environments: install its venv module" \
+	       "(Debian, Ubuntu: apt-get install python3-venv)"; exit 1; }
+	@echo "Installing into $(VENV); this takes a few minutes the first time."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -c 'import cv2' || { \
+	  echo "OpenCV needs system libraries" \
+	       "(Debian, Ubuntu: apt-get install libgl1 libglib2.0-0)"; exit 1; }
+	@touch $@
+
+train: venv
+	$(BIN)/python -m dreamer_tf.train --gin_files=atari_small.gin
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=worksteal
+
+test-slow: venv
+	$(BIN)/python -m pytest -q -m slow
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

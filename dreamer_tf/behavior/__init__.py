@@ -1,0 +1,1 @@
+"""Behavior learning inside the world model (paper 2.2)."""

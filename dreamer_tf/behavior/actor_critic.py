@@ -1,0 +1,302 @@
+"""Actor and critic learn from imagined trajectories (paper 2.2, eq. 3 to 6).
+
+    states    z0 --a0--> z1 --a1--> z2 ...  zH      z0 is real, the rest is imagined
+    reward    r0         r1         r2      rH      reward head at each state
+    discount  d0         d1         d2      dH      d0 is the true one of the stored step
+    weight    1          d0         d0*d1   ...     product of the discounts BEFORE the state
+    target    V0         V1         ...     V(H-1)  lambda-returns, bootstrapped with v(zH)
+
+Action a[t] is judged by target[t+1], which begins at the state it led to, against the baseline
+v(z[t]). So the actor has the H-1 terms t = 0 .. H-2 and the critic the H terms t = 0 .. H-1.
+docs/indices.md explains each index.
+"""
+
+import contextlib
+from typing import NamedTuple
+
+import gin
+import gymnasium
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.behavior.actor import Actor
+from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.distributions import unit_normal
+from dreamer_tf.networks.mlp import MLP
+from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.schedules import Value, as_schedule, is_constant
+from dreamer_tf.world_model.rssm import LatentState
+from dreamer_tf.world_model.world_model import WorldModel
+
+
+class Trajectory(NamedTuple):
+    """Imagined states and what the world model predicts there; time-major."""
+
+    features: tf.Tensor  # [H+1, N, F]
+    action: tf.Tensor  # [H, N, A], action[t] is taken in state t
+    reward: tf.Tensor  # [H+1, N]
+    discount: tf.Tensor  # [H+1, N]
+    weight: tf.Tensor  # [H+1, N]
+
+
+class ActorCriticOutputs(NamedTuple):
+    """What the losses computed on the way."""
+
+    trajectory: Trajectory
+    value: tf.Tensor  # [H+1, N], target critic
+    target: tf.Tensor  # [H, N]
+    entropy: tf.Tensor  # [H-1, N], nats
+    critic_mean: tf.Tensor  # [H, N], online critic
+
+
+@gin.configurable(denylist=["feature_size", "action_space", "rng", "policy"])
+class ActorCritic(Module):
+    """Actor, critic and target critic with their losses."""
+
+    def __init__(
+        self,
+        feature_size: int,
+        action_space: gymnasium.Space,
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        horizon: int = 15,
+        lambda_: float = 0.95,
+        gradient_mixing: Value = 1.0,
+        entropy_scale: Value = 1e-3,
+        entropy_in_returns: bool = False,
+        stop_action_gradient: bool = True,
+        slow_update_interval: int = 100,
+        slow_update_fraction: float = 1.0,
+    ):
+        """Builds the networks.
+
+        Args:
+          feature_size: F.
+          action_space: Discrete or Box.
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          horizon: H, imagined steps (Table D1: 15).
+          lambda_: lambda of the returns (Table D1: 0.95).
+          gradient_mixing: rho in [0, 1], number or schedule over updates: 1 for Reinforce only
+            (Atari, Table D1), 0 for backpropagation through the dynamics only (Appendix A).
+          entropy_scale: eta, number or schedule over updates (Table D1: 1e-3).
+          entropy_in_returns: adds eta times the entropy to the imagined rewards ("long-term
+            entropy", Appendix C).
+          stop_action_gradient: keeps Reinforce from differentiating through the action. Only
+            matters for continuous actions with 0 < rho < 1 (docs/deviations.md).
+          slow_update_interval: updates between copies to the target critic (Table D1: 100).
+          slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
+
+        Raises:
+          UserError: the horizon is too short for an actor term.
+        """
+        super().__init__(policy)
+        if horizon < 2:
+            raise UserError(f"ActorCritic.horizon is {horizon}, but must be at least 2.")
+        self.horizon = horizon
+        self._lambda = lambda_
+        self._mixing = as_schedule(gradient_mixing)
+        self._uses_reinforce = not is_constant(gradient_mixing, 0.0)
+        self._uses_dynamics = not is_constant(gradient_mixing, 1.0)
+        self._entropy_scale = as_schedule(entropy_scale)
+        self._entropy_in_returns = entropy_in_returns
+        self._stop_action_gradient = stop_action_gradient
+        self._interval = slow_update_interval
+        self._fraction = slow_update_fraction
+        sizes = {"rng": rng, "policy": policy}
+        self.actor = Actor(feature_size, action_space, **sizes)
+        with gin.config_scope("critic"):
+            self.critic = MLP(feature_size, {"value": 1}, name="critic", **sizes)
+            self.target_critic = MLP(feature_size, {"value": 1}, name="target_critic", **sizes)
+        self.copy_critic(1.0)
+        self.slow_updates = tf.Variable(0, dtype=tf.int64)
+
+    def train(
+        self,
+        world_model: WorldModel,
+        start: LatentState,
+        is_terminal: tf.Tensor,
+        optimizers: dict[str, Optimizer],
+        seed: tf.Tensor,
+        step: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """One update of actor, critic and target critic.
+
+        Args:
+          world_model: is not changed.
+          start: [N, ...] posterior states.
+          is_terminal: [N] bool, of the stored steps.
+          optimizers: 'actor' and 'critic'.
+          seed: [2] int32, stateless.
+          step: update number, for schedules.
+
+        Returns:
+          Scalar metrics by name.
+        """
+        actor_loss, critic_loss, gradients, outputs = self.gradients(
+            world_model, start, is_terminal, seed, step, optimizers
+        )
+        results = {key: optimizers[key].apply(gradients[key]) for key in ("actor", "critic")}
+        self.update_target_critic()
+        return {
+            "actor_loss": actor_loss,
+            "critic_loss": critic_loss,
+            "actor_gradient_norm": results["actor"].grad_norm,
+            "critic_gradient_norm": results["critic"].grad_norm,
+            "actor_entropy": tf.reduce_mean(outputs.entropy),
+            "imagined_reward": tf.reduce_mean(outputs.trajectory.reward),
+            "imagined_discount": tf.reduce_mean(outputs.trajectory.discount),
+            "imagined_value": tf.reduce_mean(outputs.value),
+            "imagined_return": tf.reduce_mean(outputs.target),
+        }
+
+    def gradients(
+        self,
+        world_model: WorldModel,
+        start: LatentState,
+        is_terminal: tf.Tensor,
+        seed: tf.Tensor,
+        step: tf.Tensor,
+        optimizers: dict[str, Optimizer],
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, list[tf.Tensor]], ActorCriticOutputs]:
+        """Losses and gradients of actor and critic; arguments as for `train`.
+
+        Without a dynamics term the rollout is not recorded, so nothing is kept for a backward
+        pass through it.
+        """
+        actor_variables = self.actor.trainable_variables
+        critic_variables = self.critic.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as actor_tape:
+            actor_tape.watch([variable.value for variable in actor_variables])
+            unrecorded = actor_tape.stop_recording
+            with contextlib.nullcontext() if self._uses_dynamics else unrecorded():
+                trajectory = self.imagine(world_model, start, is_terminal, seed)
+                value = self._value(self.target_critic, trajectory.features)
+                target = self._targets(trajectory, value, step)
+            actor_loss, entropy = self.actor_loss(trajectory, value, target, step)
+            scaled_actor_loss = optimizers["actor"].scale_loss(actor_loss)
+        with tf.GradientTape(watch_accessed_variables=False) as critic_tape:
+            critic_tape.watch([variable.value for variable in critic_variables])
+            critic_loss, critic_mean = self.critic_loss(trajectory, target)
+            scaled_critic_loss = optimizers["critic"].scale_loss(critic_loss)
+        gradients = {
+            "actor": actor_tape.gradient(
+                scaled_actor_loss, [variable.value for variable in actor_variables]
+            ),
+            "critic": critic_tape.gradient(
+                scaled_critic_loss, [variable.value for variable in critic_variables]
+            ),
+        }
+        outputs = ActorCriticOutputs(trajectory, value, target, entropy, critic_mean)
+        return actor_loss, critic_loss, gradients, outputs
+
+    def imagine(
+        self, world_model: WorldModel, start: LatentState, is_terminal: tf.Tensor, seed: tf.Tensor
+    ) -> Trajectory:
+        """Rolls the policy out inside the world model from N start states ("Imagination MDP")."""
+        rssm = world_model.rssm
+        seeds = tf.reshape(tf.random.split(seed, 2 * self.horizon), [self.horizon, 2, 2])
+
+        def advance(carry, seeds):
+            state, _ = carry
+            action = self.actor(tf.stop_gradient(rssm.features(state))).sample(seed=seeds[0])
+            return rssm.imagine_step(state, action, seeds[1]), action
+
+        first_action = tf.zeros([start.deter.shape[0], self.actor.action_size])
+        states, action = tf.scan(advance, seeds, (start, first_action))
+        states = LatentState(
+            *(tf.concat([first[None], rest], 0) for first, rest in zip(start, states, strict=True))
+        )
+        features = rssm.features(states)  # [H+1, N, F]
+        discount = tf.concat(
+            [world_model.discount_target(is_terminal)[None], world_model.discount(features[1:])], 0
+        )
+        return Trajectory(
+            features, action, world_model.reward(features), discount, cumulative_weights(discount)
+        )
+
+    def actor_loss(
+        self, trajectory: Trajectory, value: tf.Tensor, target: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Eq. 6: Reinforce, dynamics backpropagation and entropy, weighted.
+
+        Args:
+          trajectory: H imagined steps from N states.
+          value: [H+1, N] target critic.
+          target: [H, N] lambda-returns.
+          step: update number.
+
+        Returns:
+          Scalar loss and the entropy [H-1, N].
+        """
+        policy = self.actor(tf.stop_gradient(trajectory.features[:-2]))  # batch [H-1, N]
+        mixing = self._mixing(step)
+        objective = 0.0
+        if self._uses_reinforce:
+            action = trajectory.action[:-1]
+            if self._stop_action_gradient:
+                action = tf.stop_gradient(action)
+            advantage = tf.stop_gradient(target[1:] - value[:-2])
+            objective += mixing * policy.log_prob(action) * advantage
+        if self._uses_dynamics:
+            objective += (1.0 - mixing) * target[1:]
+        entropy = policy.entropy()
+        objective += self._entropy_scale(step) * entropy
+        weight = tf.stop_gradient(trajectory.weight[:-2])
+        objective.shape.assert_is_compatible_with(weight.shape)
+        return -tf.reduce_mean(weight * objective), entropy
+
+    def critic_loss(self, trajectory: Trajectory, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Eq. 5: squared error to the targets, as the log-likelihood of a unit Normal.
+
+        Args:
+          trajectory: H imagined steps from N states.
+          target: [H, N] lambda-returns.
+
+        Returns:
+          Scalar loss and the online critic's values [H, N].
+        """
+        mean = self._value(self.critic, tf.stop_gradient(trajectory.features[:-1]))
+        likelihood = unit_normal(mean, 0).log_prob(tf.stop_gradient(target))
+        weight = tf.stop_gradient(trajectory.weight[:-1])
+        likelihood.shape.assert_is_compatible_with(weight.shape)
+        return -tf.reduce_mean(weight * likelihood), mean
+
+    def update_target_critic(self) -> None:
+        """Copies the critic every `slow_update_interval` calls; the first call copies fully."""
+        due = tf.equal(self.slow_updates % self._interval, 0)
+        fraction = tf.where(tf.equal(self.slow_updates, 0), 1.0, self._fraction)
+
+        def copy() -> tf.Tensor:
+            self.copy_critic(fraction)
+            return tf.constant(True)
+
+        tf.cond(due, copy, lambda: tf.constant(False))
+        self.slow_updates.assign_add(1)
+
+    def copy_critic(self, fraction: float | tf.Tensor) -> None:
+        """Moves the target critic towards the critic by `fraction`."""
+        pairs = zip(
+            self.critic.trainable_variables, self.target_critic.trainable_variables, strict=True
+        )
+        for source, target in pairs:
+            target.value.assign(fraction * source.value + (1.0 - fraction) * target.value)
+
+    def _targets(self, trajectory: Trajectory, value: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Lambda-returns [H, N] from the target critic's values [H+1, N]."""
+        reward = trajectory.reward
+        if self._entropy_in_returns:
+            entropy = self.actor(tf.stop_gradient(trajectory.features)).entropy()
+            reward += self._entropy_scale(step) * entropy
+        return lambda_return(
+            reward[:-1], value[:-1], trajectory.discount[:-1], value[-1], self._lambda
+        )
+
+    @staticmethod
+    def _value(critic: MLP, features: tf.Tensor) -> tf.Tensor:
+        """[..., F] -> [...] float32."""
+        return critic(features)["value"][..., 0]

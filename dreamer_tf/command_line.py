@@ -1,0 +1,51 @@
+"""What all commands share: how they start, and how they fail."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from dreamer_tf.errors import UserError
+
+USER_ERROR = 2
+
+
+def run(main: Callable[[Sequence[str]], int | None]) -> None:
+    """Runs a command; user errors become one sentence on standard error and exit code 2.
+
+    Args:
+      main: takes the arguments that are not flags and returns an exit code. It imports
+        TensorFlow itself, so that flags are checked and `--help` answers at once.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages
+
+    def guarded(argv: Sequence[str]) -> int | None:
+        if flags.FLAGS["verbosity"].using_default_value:
+            logging.set_verbosity(logging.WARNING)  # --verbosity=0 shows Dopamine's messages too
+        if len(argv) > 1:
+            return _fail(f"'{argv[1]}' is not a flag: every argument is --name=value.")
+        try:
+            return main(argv)
+        except UserError as error:
+            return _fail(error.sentence)
+        except RuntimeError as error:
+            from dreamer_tf.experiment.gin_files import explain
+
+            if str(error).startswith("Required bindings"):
+                return _fail(explain(error))
+            raise
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(_fail(f"{str(error).rstrip('.')}; --help lists the flags."))
+
+
+def _fail(sentence: str) -> int:
+    print(f"{os.path.basename(sys.argv[0])}: {sentence}", file=sys.stderr)
+    return USER_ERROR

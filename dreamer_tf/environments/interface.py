@@ -1,0 +1,112 @@
+"""What an environment is here, and the adapter that gives it to Dopamine's Runner."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import gymnasium
+import numpy as np
+
+Observation = dict[str, np.ndarray]
+RESERVED_NAMES = ("kl", "reward", "discount")  # they name losses
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """Gymnasium's five-tuple with named observations."""
+
+    name: str  # for directories and score files
+    observation_space: gymnasium.spaces.Dict  # uint8 images [H, W, C], float vectors [K]
+    action_space: gymnasium.Space  # Discrete, or Box in [-1, 1]
+    frames_per_step: int  # action repeat
+    protocol: str  # short name of the evaluation protocol, for score files
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Starts an episode; a seed makes it reproducible."""
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Returns observation, reward, terminated, truncated, info.
+
+        `info["life_lost"]` may say that an episode ends for learning while the game goes on.
+        """
+
+    def render(self) -> np.ndarray:
+        """The current frame for people, [H, W, 3] uint8."""
+
+
+class Outcome(NamedTuple):
+    """How the last step ended."""
+
+    terminated: bool
+    truncated: bool
+
+
+class DopamineEnvironment:
+    """Gives an `Environment` to Dopamine's Runner and agents.
+
+    `reset()` returns the observation; `step()` Dopamine's four values. `is_terminal` is True
+    where the environment terminated or a life was lost for learning, never on a time limit;
+    `game_over` is True where a new episode must begin for whatever reason.
+    """
+
+    def __init__(self, environment: Environment):
+        """Wraps the environment."""
+        self.environment = environment
+        self.game_over = False
+        self.outcome = Outcome(False, False)
+        self._next_seed: int | None = None
+
+    @property
+    def observation_space(self) -> gymnasium.spaces.Dict:
+        """As the environment's."""
+        return self.environment.observation_space
+
+    @property
+    def action_space(self) -> gymnasium.Space:
+        """As the environment's."""
+        return self.environment.action_space
+
+    def seed(self, seed: int) -> None:
+        """The next reset is made with this seed."""
+        self._next_seed = seed
+
+    def reset(self) -> Observation:
+        """Starts an episode and returns its first observation."""
+        seed, self._next_seed = self._next_seed, None
+        self.game_over = False
+        self.outcome = Outcome(False, False)
+        return self.environment.reset(seed)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, Mapping[str, Any]]:
+        """Returns observation, reward, is_terminal and info."""
+        observation, reward, terminated, truncated, info = self.environment.step(action)
+        self.outcome = Outcome(terminated, truncated)
+        self.game_over = terminated or truncated
+        return observation, reward, terminated or bool(info.get("life_lost")), info
+
+
+class GymnasiumEnvironment(gymnasium.Env):
+    """Gives an `Environment` to whatever expects `gymnasium.Env`."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+    render_mode = "rgb_array"
+
+    def __init__(self, environment: Environment):
+        """Wraps the environment."""
+        self.environment = environment
+        self.observation_space = environment.observation_space
+        self.action_space = environment.action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode and returns observation and info."""
+        super().reset(seed=seed)
+        return self.environment.reset(seed), {}
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Returns observation, reward, terminated, truncated, info."""
+        return self.environment.step(action)
+
+    def render(self) -> np.ndarray:
+        """The current frame, [H, W, 3] uint8."""
+        return self.environment.render()

@@ -1,0 +1,64 @@
+"""Evaluates a stored policy over whole episodes and prints the returns as JSON.
+
+python -m dreamer_tf.evaluate --base_dir=runs/atari_small/Pong/0 --episodes=10 --video=episode.gif
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+
+from absl import flags
+
+from dreamer_tf import command_line
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("base_dir", None, "Base directory of the run.")
+flags.DEFINE_integer("episodes", 10, "Number of whole episodes.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "Seed of environment and policy.", lower_bound=0)
+flags.DEFINE_string("video", None, "GIF file to which the first episode is recorded.")
+flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.", lower_bound=1)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the episodes and prints one JSON object."""
+    from dreamer_tf import video
+    from dreamer_tf.errors import UserError
+    from dreamer_tf.policy import load_policy
+
+    if not FLAGS.base_dir:
+        raise UserError("--base_dir is missing: name the base directory of a run.")
+    if FLAGS.video:
+        video.check_path(FLAGS.video)
+    policy = load_policy(FLAGS.base_dir, FLAGS.seed)
+    returns, lengths = [], []
+    for episode in range(FLAGS.episodes):
+        frames = [] if FLAGS.video and episode == 0 else None
+        # Only the first episode is seeded: a seeded reset would repeat it.
+        episode_return, length = policy.run_episode(FLAGS.seed if episode == 0 else None, frames)
+        returns.append(episode_return)
+        lengths.append(length)
+        if frames is not None:
+            video.write_gif(FLAGS.video, frames[: FLAGS.video_frames])
+    error = statistics.stdev(returns) / math.sqrt(len(returns)) if len(returns) > 1 else None
+    print(
+        json.dumps(
+            {
+                "mean": statistics.fmean(returns),
+                "standard_error": error,
+                "episodes": len(returns),
+                "returns": returns,
+                "lengths": lengths,
+                "game": policy.environment.name,
+                "protocol": policy.environment.protocol,
+                "checkpoint": policy.checkpoint,
+                "agent_steps": policy.agent_steps,
+                "seed": FLAGS.seed,
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

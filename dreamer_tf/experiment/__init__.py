@@ -1,0 +1,1 @@
+"""One experiment, from gin files to score files."""

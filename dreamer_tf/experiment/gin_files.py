@@ -1,0 +1,192 @@
+"""Finding, reading and recording gin files, with errors that say what to change."""
+
+import hashlib
+import importlib.util  # noqa: F401 - gin uses it without importing it
+import inspect
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+
+import dreamer_tf
+from dreamer_tf.errors import UserError, nearest
+
+CONFIG_FILE = "config.gin"
+OPERATIVE_FILE = "operative_config.gin"
+# What may differ when a run is resumed: how long it runs and what it logs.
+CHANGEABLE = (
+    "Runner.num_iterations",
+    "Runner.log_every_n",
+    "Runner.fine_grained_print_to_console",
+    "DreamerRunner.checkpoints_kept",
+    "DreamerRunner.progress_bar",
+    "DreamerV2Agent.log_every",
+    "CollectorDispatcher.collectors",
+)
+
+
+def shipped_directory() -> Path:
+    """Where the gin files of this package are, installed or in a checkout."""
+    package = Path(dreamer_tf.__file__).parent
+    installed = package / "gin_configs"
+    return installed if installed.is_dir() else package.parent / "gin_configs"
+
+
+def shipped_files() -> list[Path]:
+    """All gin files that come with the package."""
+    return sorted(shipped_directory().rglob("*.gin"))
+
+
+def find(name: str) -> str:
+    """Finds a gin file by path, or by name among the shipped ones.
+
+    Args:
+      name: a path relative to the working directory, or the name of a shipped file with or
+        without its folder and '.gin'.
+
+    Returns:
+      The path.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    candidates = [name, f"{name}.gin"]
+    for candidate in candidates:
+        if os.path.isfile(candidate):
+            return candidate
+    for candidate in candidates:
+        for path in shipped_files():
+            relative = path.relative_to(shipped_directory())
+            if candidate in (str(relative), path.name):
+                return str(path)
+    valid = [path.name for path in shipped_files()]
+    hint = nearest(os.path.basename(name), valid)
+    raise UserError(
+        f"--gin_files={name}: there is no such file here or among the shipped ones"
+        + (f"; did you mean {hint}?" if hint else f" ({', '.join(valid)}).")
+    )
+
+
+def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> None:
+    """Reads gin files and bindings into gin's configuration.
+
+    Args:
+      gin_files: as for `find`.
+      gin_bindings: "Name.parameter=value" each; they win over the files.
+
+    Raises:
+      UserError: a missing file, an unknown name or a value that gin cannot read.
+    """
+    paths = [find(name) for name in gin_files]
+    shipped = shipped_directory()
+    for directory in (shipped, *(path for path in shipped.iterdir() if path.is_dir())):
+        gin.add_config_file_search_path(str(directory))
+    try:
+        with gin.unlock_config():
+            gin.parse_config_files_and_bindings(paths, gin_bindings, finalize_config=False)
+    except (ValueError, SyntaxError, OSError, KeyError, RuntimeError) as error:
+        raise UserError(explain(error)) from error
+
+
+def explain(error: Exception) -> str:
+    """One sentence for an error of gin, with the nearest valid names."""
+    text = str(error)
+    line = re.search(r"\n  In (.*) line (\d+)\n\s*(.*)", text)
+    place = f" (in `{line[3].strip()}`, {line[1].rstrip(',')} line {line[2]})" if line else ""
+    first = text.split("\n")[0].rstrip(".")
+    # gin keeps no public list of its configurables.
+    configurables = dict(gin.config._REGISTRY.items())
+    short = {name.rpartition(".")[2]: value for name, value in configurables.items()}
+    if match := re.match(r"Configurable '(\S+)' doesn't have a parameter named '(\w+)'", text):
+        wrapped = short.get(match[1].rpartition(".")[2])
+        parameters = list(inspect.signature(wrapped.wrapped).parameters) if wrapped else []
+        hint = nearest(match[2], parameters)
+        return f"gin: {match[1]} has no parameter '{match[2]}'{_did_you_mean(hint)}{place}."
+    if match := re.match(r"No configurable matching (?:reference '@)?'?([\w./]+)", text):
+        hint = nearest(match[1].rpartition("/")[2].rpartition(".")[2], list(short))
+        return f"gin: nothing is named '{match[1]}'{_did_you_mean(hint)}{place}."
+    if match := re.match(r"Required bindings for `(\S+)` not provided in config: (\[.*\])", text):
+        missing = [f"{match[1]}.{name}" for name in re.findall(r"'(\w+)'", match[2])]
+        return f"gin: {' and '.join(missing)} must be set: add it with --gin_bindings."
+    return f"gin: {first}{place}."
+
+
+def _did_you_mean(hint: str) -> str:
+    return f"; did you mean {hint}?" if hint else ""
+
+
+def bindings() -> dict[str, str]:
+    """Every parameter that is set, with its value as text."""
+    text = gin.config_str(max_line_length=120).replace("\\\n", "")
+    found: dict[str, str] = {}
+    key = None
+    for line in text.split("\n"):
+        if line.startswith("#") or not line.strip():
+            continue
+        if line[0] != " " and " =" in line:
+            key, _, value = line.partition(" =")
+            found[key] = value.strip()
+        elif key is not None:
+            found[key] += " " + line.strip()
+    return found
+
+
+def fingerprint(found: dict[str, str]) -> str:
+    """Hash of a configuration without what may change during a run."""
+    fixed = {key: value for key, value in found.items() if key not in CHANGEABLE}
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def record(base_dir: str | os.PathLike, seed: int) -> None:
+    """Writes the configuration of a run, or checks that a resumed run has the same.
+
+    Args:
+      base_dir: base directory of the run.
+      seed: run seed.
+
+    Raises:
+      UserError: the directory belongs to a run with another configuration or seed.
+    """
+    path = Path(base_dir) / "run.json"
+    found = bindings()
+    if path.exists():
+        try:
+            stored = json.loads(path.read_text())
+            before, stored_seed = dict(stored["bindings"]), stored["seed"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
+            ) from error
+        if stored_seed != seed:
+            raise UserError(
+                f"{base_dir} belongs to a run with --seed={stored_seed}, not {seed}: use that seed "
+                "or another --base_dir."
+            )
+        for key in sorted({*before, *found}):
+            old, new = before.get(key, "its default"), found.get(key, "its default")
+            if old != new and key not in CHANGEABLE:
+                raise UserError(
+                    f"{base_dir} belongs to a run of another configuration: {key} was {old} and is "
+                    f"now {new}; use the same configuration or another --base_dir."
+                )
+    Path(base_dir).mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(
+            {
+                "version": dreamer_tf.__version__,
+                "seed": seed,
+                "gin_hash": fingerprint(found),
+                "bindings": found,
+            },
+            indent=1,
+        )
+    )
+    (Path(base_dir) / CONFIG_FILE).write_text(gin.config_str(max_line_length=120))
+
+
+def record_operative(base_dir: str | os.PathLike) -> None:
+    """Writes every parameter that was in use, defaults included."""
+    (Path(base_dir) / OPERATIVE_FILE).write_text(gin.operative_config_str(max_line_length=120))

@@ -1,0 +1,108 @@
+"""Starting an experiment: from gin files and flags to a runner, and what users are told."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+
+from dreamer_tf.environments.atari import AtariEnvironment
+from dreamer_tf.environments.interface import Environment
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.scores import score_files
+
+ENVIRONMENTS = (AtariEnvironment,)  # importing them makes them known to gin
+
+
+def make_environment() -> Environment:
+    """The environment of the gin configuration.
+
+    Raises:
+      UserError: no environment is configured.
+    """
+    name = "DreamerRunner.create_environment_fn"
+    try:
+        reference = gin.query_parameter(name)
+    except ValueError as error:
+        raise UserError(
+            f"{name} is not set: name a gin file that sets it with --gin_files, as in atari.gin."
+        ) from error
+    return reference.scoped_configurable_fn()
+
+
+def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
+    """runs/<configuration>/<game>/<seed>, below the working directory."""
+    config = Path(gin_file_names[0]).name.removesuffix(".gin") if gin_file_names else "default"
+    return os.path.join("runs", config, make_environment().name, str(seed))
+
+
+def make_runner(base_dir: str, seed: int) -> DreamerRunner:
+    """Makes the runner of the gin configuration, recording the configuration first.
+
+    Raises:
+      UserError: the directory belongs to another run, or cannot be written.
+    """
+    try:
+        gin_files.record(base_dir, seed)
+        runner = DreamerRunner(base_dir, seed=seed)
+        gin_files.record_operative(base_dir)
+    except OSError as error:
+        raise UserError(
+            f"{base_dir} cannot be used as --base_dir ({error.strerror or error}): choose a "
+            "directory that can be written."
+        ) from error
+    return runner
+
+
+def describe(runner: DreamerRunner) -> str:
+    """What a run will do: sizes, bytes, updates and imagined states, from the configuration."""
+    agent, environment = runner.agent, runner.environment
+    counts = agent.learner.num_parameters
+    parameters = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    replay = agent.replay
+    steps = runner.total_agent_steps
+    updates = steps // agent.train_ratio
+    starts = replay.batch_size * replay.sequence_length
+    imagined = updates * starts * agent.learner.actor_critic.horizon
+    lines = [
+        f"base directory  {runner.base_dir}",
+        f"environment     {environment.name}, protocol {environment.protocol}, "
+        f"{environment.frames_per_step} frames per agent step, seed {runner.seed}",
+        f"parameters      {parameters}",
+        f"replay          {replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
+        f"schedule        {steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
+        f"{updates:,} updates, {_billions(imagined)} imagined states",
+    ]
+    if agent.agent_steps:
+        lines.append(
+            f"resumed         at {agent.agent_steps:,} agent steps and {agent.updates:,} updates"
+        )
+    return "\n".join(lines)
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:,.2f}e9" if count >= 1e9 else f"{count:,}"
+
+
+def closing_words(runner: DreamerRunner) -> str:
+    """Where scores, logs and the checkpoint of a run are, and how to look at each."""
+    base_dir = shlex.quote(runner.base_dir)
+    last = {score.phase: score for score in runner.scores}
+    lines = []
+    for phase, score in last.items():
+        lines.append(
+            f"{phase:5} return    {score.value:.2f} (mean of {score.episodes} episodes, "
+            f"iteration {score.iteration}, {score.frames:,} frames)"
+        )
+    numbers = runner.store.numbers()
+    lines += [
+        f"scores          {os.path.join(base_dir, score_files.FILE)}",
+        f"TensorBoard     tensorboard --logdir={os.path.join(base_dir, 'metrics', 'tensorboard')}",
+        f"checkpoint      {runner.store.path(numbers[-1]) if numbers else 'none yet'}",
+        f"evaluate        python -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10 "
+        "--video=episode.gif",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,336 @@
+"""DreamerRunner: Dopamine's Runner with the last observation, truncation and safe checkpoints."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import gin
+import numpy as np
+import tqdm
+from absl import logging
+
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collector
+from dreamer_tf.experiment.agents import create_agent
+from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
+from dreamer_tf.experiment.dopamine_compat import Runner, StatisticsInstance
+from dreamer_tf.scores import score_files
+
+_PHASES = ("train", "eval")
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, has been saved, and can be resumed."""
+
+
+@gin.configurable(denylist=["base_dir", "seed"])
+class DreamerRunner(Runner):
+    """Runs iterations of a training and an evaluation phase (Machado et al., 2018).
+
+    `Runner.num_iterations`, `Runner.training_steps` and the other parameters of Dopamine's Runner
+    keep their names and meanings; steps are agent steps. What is added:
+
+    * the agent gets the last observation of an episode, and learns of a time limit as such;
+    * environment and agent derive all randomness from one seed, anew in every phase;
+    * checkpoints are verified and pickle-free; an interrupt (Ctrl-C, SIGTERM) saves at once;
+    * scores, JSON lines and a progress bar.
+    """
+
+    def __init__(
+        self,
+        base_dir: str | os.PathLike,
+        create_environment_fn: Callable[[], Environment] = gin.REQUIRED,
+        seed: int = 0,
+        checkpoints_kept: int = 3,
+        progress_bar: bool = True,
+    ):
+        """Makes environment and agent and resumes from the newest checkpoint, if there is one.
+
+        Args:
+          base_dir: base directory of the run.
+          create_environment_fn: makes the environment, as in `@AtariEnvironment`.
+          seed: run seed.
+          checkpoints_kept: how many checkpoints are kept.
+          progress_bar: whether a progress bar is shown on a terminal's standard error.
+        """
+        self.seed = seed
+        self.agent_name = "agent"
+        self._progress_bar = progress_bar
+        self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
+        self._interruptions = 0
+        self._stop_requested = False
+        self._phases = _no_progress()
+        self._last_observation: Any = None
+        self._bar: tqdm.tqdm | None = None
+        self._seconds_in_environment = 0.0
+        self.scores: list[score_files.Score] = []
+
+        def make_environment() -> DopamineEnvironment:
+            return DopamineEnvironment(create_environment_fn())
+
+        def make_agent(session, environment, summary_writer=None):
+            return create_agent(environment, summary_writer, seed)
+
+        super().__init__(os.fspath(base_dir), make_agent, make_environment)
+        if self._max_steps_per_episode is None:
+            raise UserError(
+                "Runner.max_steps_per_episode is None, but DreamerRunner runs whole episodes: set "
+                "a number of agent steps (27,000 is Dopamine's)."
+            )
+        self.agent_name = type(self._agent).__name__.removesuffix("Agent")
+
+    @property
+    def agent(self) -> Any:
+        """The agent."""
+        return self._agent
+
+    @property
+    def environment(self) -> Environment:
+        """The environment itself, without Dopamine's adapter."""
+        return self._environment.environment
+
+    @property
+    def base_dir(self) -> str:
+        """Base directory of the run."""
+        return self._base_dir
+
+    @property
+    def store(self) -> CheckpointStore:
+        """The checkpoints of the run."""
+        return self._store
+
+    @property
+    def total_agent_steps(self) -> int:
+        """Agent steps of the whole run, as configured."""
+        return self._num_iterations * self._training_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations have been run."""
+        return self._start_iteration >= self._num_iterations
+
+    def run_experiment(self) -> None:
+        """Runs all iterations that are left.
+
+        Raises:
+          Interrupted: a signal came; everything has been saved.
+        """
+        try:
+            with self._catching_signals():
+                for iteration in range(self._start_iteration, self._num_iterations):
+                    statistics = self._run_one_iteration(iteration)
+                    self._log_experiment(iteration, statistics)
+                    self._checkpoint_experiment(iteration)
+                    self._start_iteration = iteration + 1
+                    self._collector_dispatcher.flush()
+        finally:
+            self._collector_dispatcher.close()
+
+    def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
+        self._start_iteration = 0
+        found = self._store.load_latest()
+        if found is None:
+            return
+        number, checkpoint = found
+        self._agent.restore(checkpoint)
+        state = checkpoint.state["runner"]
+        self._start_iteration = state["iteration"]
+        self._phases = state["phases"]
+        self._interruptions = state["interruptions"]
+        self._logger.data = state["logs"]
+        self.scores = [score_files.Score(*score) for score in state["scores"]]
+        logging.info(
+            "Resumed from %s at iteration %d.", self._store.path(number), self._start_iteration
+        )
+
+    def _checkpoint_experiment(self, iteration: int) -> None:
+        """Saves after an iteration (Dopamine's Runner calls this)."""
+        self._phases = _no_progress()
+        self._save(iteration + 1)
+
+    def _save(self, next_iteration: int) -> None:
+        checkpoint = Checkpoint({}, {})
+        self._agent.save(checkpoint)
+        checkpoint.state["runner"] = {
+            "iteration": next_iteration,
+            "phases": self._phases,
+            "interruptions": self._interruptions,
+            "logs": self._logger.data,
+            "scores": self.scores,
+        }
+        number = max(self._store.numbers(), default=0) + 1
+        self._store.save(number, checkpoint)
+
+    def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:
+        self._iteration = iteration
+        try:
+            data = super()._run_one_iteration(iteration)
+        except Interrupted:
+            self._agent.cut_episode()
+            self._interruptions += 1
+            self._save(iteration)
+            raise
+        self._add_scores(iteration)
+        return data
+
+    def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:
+        episodes, average, _ = super()._run_train_phase(statistics)
+        phase = self._phases["train"]  # may have begun before an interruption
+        rate = phase["steps"] / max(phase["seconds"], 1e-9)
+        statistics.data_lists["train_average_steps_per_second"] = [rate]
+        return episodes, average, rate
+
+    def _run_one_phase(
+        self, min_steps: int, statistics: Any, run_mode_str: str
+    ) -> tuple[int, float, int]:
+        phase = self._phases[run_mode_str]
+        self._phase = phase
+        self._environment.seed(self._phase_seed(run_mode_str))
+        for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
+            self._append_episode(statistics, run_mode_str, length, episode_return)
+        with self._progress(run_mode_str, phase["steps"], min_steps):
+            while phase["steps"] < min_steps:
+                length, episode_return = self._run_one_episode()
+                phase["lengths"].append(length)
+                phase["returns"].append(episode_return)
+                self._append_episode(statistics, run_mode_str, length, episode_return)
+        return phase["steps"], sum(phase["returns"]), len(phase["returns"])
+
+    @staticmethod
+    def _append_episode(statistics: Any, mode: str, length: int, episode_return: float) -> None:
+        statistics.append(
+            {f"{mode}_episode_lengths": length, f"{mode}_episode_returns": episode_return}
+        )
+
+    def _phase_seed(self, mode: str) -> int:
+        entropy = [self.seed, self._iteration, _PHASES.index(mode), self._interruptions]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+
+    def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+        if self._stop_requested:
+            raise Interrupted
+        started = time.perf_counter()
+        observation, reward, is_terminal = super()._run_one_step(action)
+        self._seconds_in_environment += time.perf_counter() - started
+        self._last_observation = observation
+        phase = self._phase
+        phase["steps"] += 1
+        if self._bar is not None:
+            self._bar.update()
+        return observation, reward, is_terminal
+
+    def _run_one_episode(self) -> tuple[int, float]:
+        started = time.perf_counter()
+        try:
+            length, episode_return = super()._run_one_episode()
+        finally:
+            self._phase["seconds"] += time.perf_counter() - started
+        return length, float(episode_return)
+
+    def _end_episode(self, reward: float, terminal: bool = True) -> None:
+        if getattr(self._agent, "takes_last_observation", False):
+            self._agent.end_episode(reward, terminal, self._last_observation)
+        else:
+            super()._end_episode(reward, terminal)
+
+    def _add_scores(self, iteration: int) -> None:
+        for mode in _PHASES:
+            returns = self._phases[mode]["returns"]
+            if returns:
+                score = score_files.Score(
+                    iteration=iteration,
+                    value=float(np.mean(returns)),
+                    agent=self.agent_name,
+                    phase=mode,
+                    game=self.environment.name,
+                    seed=self.seed,
+                    frames=self._agent.agent_steps * self.environment.frames_per_step,
+                    episodes=len(returns),
+                    protocol=self.environment.protocol,
+                    gin_hash=gin_files.fingerprint(gin_files.bindings()),
+                )
+                self.scores.append(score)
+        score_files.write(os.path.join(self._base_dir, score_files.FILE), self.scores)
+        self._collector_dispatcher.write(
+            [
+                StatisticsInstance(
+                    "Train/SecondsInEnvironment", self._seconds_in_environment, iteration
+                )
+            ],
+            collector_allowlist=("tensorboard", "json_lines"),
+        )
+
+    @contextmanager
+    def _progress(self, mode: str, done: int, total: int):
+        """A progress bar on standard error while a phase runs."""
+        shown = self._progress_bar and self._fine_grained_print_to_console
+        bar = tqdm.tqdm(
+            total=total,
+            initial=done,
+            desc=f"{mode} {self._iteration + 1}/{self._num_iterations}",
+            unit="step",
+            disable=not shown,
+            file=sys.stderr,
+            mininterval=0.5 if sys.stderr.isatty() else 30.0,
+            dynamic_ncols=sys.stderr.isatty(),
+        )
+        update_bar = bar.update
+        began = (time.perf_counter(), self._agent.updates if mode == "train" else 0, done)
+
+        def update(count: int = 1) -> None:
+            if update_bar(count):
+                bar.set_postfix_str(self._postfix(mode, bar.n, began), refresh=False)
+
+        bar.update = update
+        self._bar = bar
+        try:
+            yield
+        finally:
+            bar.set_postfix_str(self._postfix(mode, bar.n, began))
+            bar.close()
+            self._bar = None
+
+    def _postfix(self, mode: str, steps: int, began: tuple[float, int, int]) -> str:
+        seconds = max(time.perf_counter() - began[0], 1e-9)
+        parts = [f"{(steps - began[2]) * self.environment.frames_per_step / seconds:.0f} frames/s"]
+        if mode == "train":
+            parts.append(f"{(self._agent.updates - began[1]) / seconds:.2f} updates/s")
+        returns = self._phase["returns"]
+        parts.append(f"return {returns[-1]:g}" if returns else "return -")
+        if mode == "train":
+            names = {"image_error": "image", "reward_loss": "reward"}
+            names |= {"discount_loss": "discount", "kl": "kl"}
+            for name, label in names.items():
+                if name in self._agent.metrics:
+                    parts.append(f"{label} {self._agent.metrics[name]:.4g}")
+        return ", ".join(parts)
+
+    @contextmanager
+    def _catching_signals(self):
+        """SIGINT and SIGTERM stop the run at the next step; a second one stops it at once."""
+
+        def request(number: int, frame: Any) -> None:
+            if self._stop_requested:
+                raise SystemExit(128 + number)
+            self._stop_requested = True
+
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                before[number] = signal.signal(number, request)
+            except ValueError:  # not in the main thread
+                break
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _no_progress() -> dict[str, dict[str, Any]]:
+    return {mode: {"steps": 0, "seconds": 0.0, "lengths": [], "returns": []} for mode in _PHASES}

@@ -1,0 +1,278 @@
+"""The compiled half of the agent: all weights, one update, one policy step."""
+
+from typing import NamedTuple
+
+import gin
+import gymnasium
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.behavior.actor import action_size
+from dreamer_tf.behavior.actor_critic import ActorCritic
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.replay import Sequences
+from dreamer_tf.world_model.rssm import LatentState
+from dreamer_tf.world_model.world_model import Batch, WorldModel
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+# Independent streams of random numbers, all derived from the run seed.
+_UPDATE, _POLICY, _EVALUATION = 1, 2, 3
+
+
+class PolicyState(NamedTuple):
+    """What the policy remembers between the steps of an episode."""
+
+    latent: LatentState  # [N, ...]
+    action: tf.Tensor  # [N, A] float32, the action before
+
+
+@gin.configurable(denylist=["observation_space", "action_space", "seed"])
+class Learner:
+    """World model, behavior and their optimizers (paper 2)."""
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space,
+        *,
+        seed: int,
+        precision: str = "float32",
+        jit_compile: bool = False,
+        exploration_noise: float = 0.0,
+        evaluation_action: str = "mode",
+    ):
+        """Builds all networks and optimizers.
+
+        Args:
+          observation_space: observations by name.
+          action_space: Discrete or Box in [-1, 1].
+          seed: of the weights and of all sampling inside the graph.
+          precision: 'float32', 'mixed_float16' or 'mixed_bfloat16'. Logits, KL, discounts,
+            returns and losses are float32 in any case.
+          jit_compile: compiles the update with XLA.
+          exploration_noise: DreamerV1's action noise during training: standard deviation of
+            Gaussian noise for continuous actions, probability of a random action for discrete.
+          evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
+
+        Raises:
+          UserError: unknown precision or evaluation action.
+        """
+        if precision not in PRECISIONS:
+            raise UserError(f"Learner.precision is '{precision}': use one of {PRECISIONS}.")
+        if evaluation_action not in ("mode", "sample"):
+            raise UserError(
+                f"Learner.evaluation_action is '{evaluation_action}': use 'mode' or 'sample'."
+            )
+        self._observation_space = observation_space
+        self._discrete = isinstance(action_space, gymnasium.spaces.Discrete)
+        self._action_shape = () if self._discrete else tuple(action_space.shape)
+        self.action_size = action_size(action_space)
+        self._seed = seed
+        self._noise = exploration_noise
+        self._evaluation_action = evaluation_action
+        self._jit_compile = jit_compile
+        self._update_function = None
+        rng = np.random.default_rng(seed)
+        sizes = {"rng": rng, "policy": keras.DTypePolicy(precision)}
+        self.world_model = WorldModel(observation_space, self.action_size, **sizes)
+        self.actor_critic = ActorCritic(self.world_model.feature_size, action_space, **sizes)
+        self.updates = tf.Variable(0, dtype=tf.int64)
+        scaling = precision == "mixed_float16"
+        self.optimizers = {}
+        for name, module in (
+            ("world_model", self.world_model),
+            ("actor", self.actor_critic.actor),
+            ("critic", self.actor_critic.critic),
+        ):
+            with gin.config_scope(name):
+                self.optimizers[name] = Optimizer(
+                    module.trainable_variables, name=name, loss_scaling=scaling
+                )
+        self._policy_functions = {
+            explore: tf.function(
+                lambda *args, explore=explore: self._policy(*args, explore=explore),
+                reduce_retracing=True,
+            )
+            for explore in (True, False)
+        }
+
+    @property
+    def num_parameters(self) -> dict[str, int]:
+        """Trainable parameters of world model, actor and critic."""
+        modules = {
+            "world model": self.world_model,
+            "actor": self.actor_critic.actor,
+            "critic": self.actor_critic.critic,
+        }
+        return {
+            name: sum(int(np.prod(v.shape)) for v in module.trainable_variables)
+            for name, module in modules.items()
+        }
+
+    @property
+    def num_traces(self) -> int:
+        """How often the update function was traced."""
+        function = self._update_function
+        return function.experimental_get_tracing_count() if function else 0
+
+    def variables(self) -> dict[str, tf.Variable]:
+        """Every variable that a checkpoint must hold, by name."""
+        found = {}
+        for module in (self.world_model, self.actor_critic):
+            for variable in module.variables:
+                found[variable.path] = variable.value
+        for optimizer in self.optimizers.values():
+            for name, variable in optimizer.state.items():
+                value = variable.value if isinstance(variable, keras.Variable) else variable
+                found[name] = value
+        found["actor_critic/slow_updates"] = self.actor_critic.slow_updates
+        found["updates"] = self.updates
+        return found
+
+    def update(self, sequences: Sequences) -> dict[str, tf.Tensor]:
+        """One update of world model, actor and critic.
+
+        Args:
+          sequences: B sequences of T steps; the sizes must stay the same for the whole run.
+
+        Returns:
+          Scalar metrics by name.
+        """
+        if self._update_function is None:
+            signature = tf.nest.map_structure(
+                lambda array: tf.TensorSpec(array.shape, array.dtype), sequences
+            )
+            self._update_function = tf.function(
+                self._update, input_signature=[signature], jit_compile=self._jit_compile
+            )
+        return self._update_function(sequences)
+
+    def initial_policy_state(self, count: int) -> PolicyState:
+        """State of `count` environments at the start of an episode."""
+        latent = self.world_model.rssm.initial(count)
+        return PolicyState(latent, tf.zeros([count, self.action_size]))
+
+    def policy(
+        self,
+        observation: dict[str, np.ndarray],
+        is_first: np.ndarray,
+        state: PolicyState,
+        counter: int,
+        explore: bool,
+    ) -> tuple[np.ndarray, PolicyState]:
+        """Chooses actions for N environments.
+
+        Args:
+          observation: arrays [N, ...] by name.
+          is_first: [N] bool; resets the state.
+          state: from the step before.
+          counter: number of this step, different for every call of a run.
+          explore: True while training: samples the action.
+
+        Returns:
+          Actions [N] int (Discrete) or [N, ...] float32 in [-1, 1], and the state to pass to the
+          next call.
+        """
+        observation = {key: np.asarray(value) for key, value in observation.items()}
+        action, state = self._policy_functions[explore](
+            observation, is_first, state, np.int64(counter)
+        )
+        return action.numpy(), state
+
+    def encode_action(self, action: tf.Tensor) -> tf.Tensor:
+        """Environment actions [...] int or [..., *shape] float -> [..., A] float32."""
+        if self._discrete:
+            return tf.one_hot(action, self.action_size)
+        lead = action.shape.rank - len(self._action_shape)
+        return tf.reshape(action, [*action.shape[:lead], self.action_size])
+
+    def _update(self, sequences: Sequences) -> dict[str, tf.Tensor]:
+        step = self.updates.value()
+        seeds = tf.random.split(self._fold(_UPDATE, step), 2)
+        batch = Batch(
+            sequences.observation,
+            self.encode_action(sequences.action),
+            *(sequences[2:]),
+        )
+        posterior, metrics = self._update_world_model(batch, seeds[0], step)
+        start = LatentState(*(tf.reshape(x, [-1, x.shape[-1]]) for x in posterior))
+        is_terminal = tf.reshape(batch.is_terminal, [-1])
+        metrics |= self.actor_critic.train(
+            self.world_model, start, is_terminal, self.optimizers, seeds[1], step
+        )
+        for name, optimizer in self.optimizers.items():
+            metrics[f"{name}_skipped_updates"] = optimizer.skipped
+            metrics[f"{name}_loss_scale"] = optimizer.loss_scale
+        self.updates.assign_add(1)
+        return {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
+
+    def _update_world_model(
+        self, batch: Batch, seed: tf.Tensor, step: tf.Tensor
+    ) -> tuple[LatentState, dict[str, tf.Tensor]]:
+        optimizer = self.optimizers["world_model"]
+        variables = [v.value for v in self.world_model.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            loss, outputs = self.world_model.loss(batch, seed, step)
+            scaled = optimizer.scale_loss(loss)
+        result = optimizer.apply(tape.gradient(scaled, variables))
+        distribution = self.world_model.rssm.latent.distribution
+        metrics = {f"{name}_loss": value for name, value in outputs.losses.items()}
+        for name, floor in self.world_model.loss_floors.items():
+            metrics[f"{name}_error"] = outputs.losses[name] - floor
+        metrics |= {
+            "model_loss": loss,
+            "kl": tf.reduce_mean(outputs.kl),
+            "posterior_entropy": tf.reduce_mean(
+                distribution(outputs.posterior_parameters).entropy()
+            ),
+            "prior_entropy": tf.reduce_mean(distribution(outputs.prior_parameters).entropy()),
+            "model_gradient_norm": result.grad_norm,
+        }
+        return LatentState(*(tf.stop_gradient(x) for x in outputs.posterior)), metrics
+
+    def _policy(
+        self,
+        observation: dict[str, tf.Tensor],
+        is_first: tf.Tensor,
+        state: PolicyState,
+        counter: tf.Tensor,
+        *,
+        explore: bool,
+    ) -> tuple[tf.Tensor, PolicyState]:
+        seeds = tf.random.split(self._fold(_POLICY if explore else _EVALUATION, counter), 4)
+        model = self.world_model
+        embedding = model.encoder(model.preprocess_observation(observation))
+        latent = model.rssm.observe_step(embedding, state.action, is_first, state.latent, seeds[0])
+        policy = self.actor_critic.actor(model.rssm.features(latent))
+        if explore or self._evaluation_action == "sample":
+            action = policy.sample(seed=seeds[1])
+        else:
+            action = tf.cast(policy.mode(), tf.float32)
+        if explore and self._noise:
+            action = self._add_noise(action, seeds[2:])
+        if self._discrete:
+            chosen = tf.argmax(action, -1, output_type=tf.int32)
+        else:
+            chosen = tf.reshape(action, [-1, *self._action_shape])
+        return chosen, PolicyState(latent, action)
+
+    def _add_noise(self, action: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        if not self._discrete:
+            noise = tf.random.stateless_normal(tf.shape(action), seeds[0]) * self._noise
+            return tf.clip_by_value(action + noise, -1.0, 1.0)
+        count = tf.shape(action)[0]
+        index = tf.random.stateless_uniform(
+            [count], seeds[0], maxval=self.action_size, dtype=tf.int32
+        )
+        random = tf.one_hot(index, self.action_size)
+        chance = tf.random.stateless_uniform([count, 1], seeds[1])
+        return tf.where(chance < self._noise, random, action)
+
+    def _fold(self, stream: int, counter: tf.Tensor) -> tf.Tensor:
+        return tf.random.fold_in(
+            tf.constant([self._seed, stream], tf.int32), tf.cast(counter, tf.int32)
+        )

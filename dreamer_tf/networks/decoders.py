@@ -1,0 +1,156 @@
+"""Observation decoder: predicts images and vectors from model features (paper 2.1)."""
+
+import gin
+import gymnasium
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.distributions import tfd, unit_normal
+from dreamer_tf.networks.encoders import image_keys, vector_keys
+from dreamer_tf.networks.mlp import MLP
+from dreamer_tf.networks.module import Module
+
+
+class ImageDecoder(keras.layers.Layer):
+    """Transposed convolutions from features to the mean of an image.
+
+    1 -> 5 -> 13 -> 30 -> 64 for the kernels 5, 5, 6, 6 with stride 2. The first map has a 1x1
+    input, so it is a dense layer from `8 depth * 4` channels to 5x5x(4 depth), which is the
+    same linear map and ten times as fast.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        shape: tuple[int, int, int],
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        name: str,
+        depth: int,
+        kernels: tuple[int, ...],
+        activation: str,
+    ):
+        super().__init__(dtype=policy, name=name)
+        size = 1
+        for kernel in kernels:
+            size = (size - 1) * 2 + kernel
+        if shape[:2] != (size, size):
+            raise UserError(
+                f"The decoder makes images of {size}x{size} with Decoder.kernels={tuple(kernels)}, "
+                f"but the environment returns {shape[0]}x{shape[1]}: make the environment return "
+                f"{size}x{size} images, or change Encoder.kernels and Decoder.kernels."
+            )
+        channels = [depth * 2**index for index in reversed(range(len(kernels) - 1))]
+        channels.append(shape[2])
+        self._first_shape = (kernels[0], kernels[0], channels[0])
+        inner = depth * 2 ** (len(kernels) + 1)
+        self._linear = layers.dense(features, inner, rng=rng, policy=policy, name=f"{name}.linear")
+        area = kernels[0] ** 2
+        self._first = keras.layers.Dense(
+            area * channels[0],
+            use_bias=False,
+            kernel_initializer=layers.glorot_uniform(rng, inner * area, channels[0] * area),
+            dtype=policy,
+            name=f"{name}.first",
+        )
+        self._first.build((None, inner))
+        self._first_bias = self.add_weight(
+            shape=(channels[0],), initializer="zeros", name=f"{name}.first.bias"
+        )
+        self._activation = keras.activations.get(activation)
+        last = len(kernels) - 1
+        self._convs = [
+            layers.conv_transpose(
+                channels[index - 1],
+                channels[index],
+                kernels[index],
+                rng=rng,
+                policy=policy,
+                name=f"{name}.conv{index}",
+                activation=activation if index < last else None,
+            )
+            for index in range(1, len(kernels))
+        ]
+        self.built = True
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """[N, F] -> mean image [N, H, W, C] in the compute precision."""
+        x = self._first(self._linear(features))
+        x = tf.reshape(x, (-1, *self._first_shape))
+        x = self._activation(x + tf.cast(self._first_bias, x.dtype))
+        for layer in self._convs:
+            x = layer(x)
+        return x
+
+
+@gin.configurable(denylist=["observation_space", "features", "rng", "policy"])
+class Decoder(Module):
+    """Predicts every observation as a Normal with unit variance (eq. 1, image predictor)."""
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        features: int,
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        depth: int = 48,
+        kernels: tuple[int, ...] = (5, 5, 6, 6),
+        activation: str = "elu",
+    ):
+        """Builds the networks.
+
+        Args:
+          observation_space: images [H, W, C] and vectors [K] by name.
+          features: F, the size of the model features.
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          depth: channels of the last hidden transposed convolution; the ones before it double.
+          kernels: kernel size of each transposed convolution.
+          activation: Keras activation name.
+
+        Raises:
+          UserError: the kernels do not lead to the image size of the environment.
+        """
+        super().__init__(policy)
+        self._images = {
+            key: ImageDecoder(
+                features,
+                observation_space[key].shape,
+                rng=rng,
+                policy=policy,
+                name=f"decoder.{key}",
+                depth=depth,
+                kernels=tuple(kernels),
+                activation=activation,
+            )
+            for key in image_keys(observation_space)
+        }
+        self._vectors = None
+        sizes = {key: observation_space[key].shape[0] for key in vector_keys(observation_space)}
+        if sizes:
+            with gin.config_scope("decoder"):
+                self._vectors = MLP(features, sizes, rng=rng, policy=policy, name="decoder.vector")
+
+    def means(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Mean of each observation for features of any leading shape, [..., F] -> [..., *shape]."""
+        leading = tf.shape(features)[:-1]
+        flat = tf.reshape(features, [-1, features.shape[-1]])
+        means = {}
+        for key, decoder in self._images.items():
+            image = decoder(flat)
+            means[key] = tf.reshape(image, tf.concat([leading, image.shape[1:]], 0))
+        if self._vectors is not None:
+            means.update(self._vectors(features))
+        return means
+
+    def distributions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
+        """Distribution of each observation with batch shape [...], for features [..., F]."""
+        return {
+            key: unit_normal(mean, 3 if key in self._images else 1)
+            for key, mean in self.means(features).items()
+        }

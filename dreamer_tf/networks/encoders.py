@@ -1,0 +1,113 @@
+"""Observation encoder: images through convolutions, vectors through an MLP (paper 2.1)."""
+
+import math
+
+import gin
+import gymnasium
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.mlp import MLP
+from dreamer_tf.networks.module import Module
+
+
+def image_keys(space: gymnasium.spaces.Dict) -> list[str]:
+    """Names of the observations that are images, [H, W, C] uint8."""
+    return [key for key, box in space.spaces.items() if len(box.shape) == 3]
+
+
+def vector_keys(space: gymnasium.spaces.Dict) -> list[str]:
+    """Names of the observations that are vectors, [K] float."""
+    return [key for key, box in space.spaces.items() if len(box.shape) == 1]
+
+
+@gin.configurable(denylist=["observation_space", "rng", "policy"])
+class Encoder(Module):
+    """Embeds all observations of a step into one vector of `size` numbers.
+
+    64x64 images pass through four convolutions with kernel 4 and stride 2:
+    64 -> 31 -> 14 -> 6 -> 2, with depth, 2 depth, 4 depth and 8 depth channels.
+    """
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        depth: int = 48,
+        kernels: tuple[int, ...] = (4, 4, 4, 4),
+        activation: str = "elu",
+    ):
+        """Builds the networks.
+
+        Args:
+          observation_space: images [H, W, C] and vectors [K] by name.
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          depth: channels of the first convolution; doubled by every further one.
+          kernels: kernel size of each convolution; their number sets how far the image shrinks.
+          activation: Keras activation name.
+
+        Raises:
+          UserError: an image is too small for the convolutions.
+        """
+        super().__init__(policy)
+        self._space = observation_space
+        self._convs = {}
+        self.size = 0
+        for key in image_keys(observation_space):
+            height, width, channels = observation_space[key].shape
+            stack = []
+            for index, kernel in enumerate(kernels):
+                filters = depth * 2**index
+                height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
+                if min(height, width) < 1:
+                    raise UserError(
+                        f"Observation '{key}' of shape {observation_space[key].shape} is too small "
+                        f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: make the "
+                        "environment return larger images or shorten Encoder.kernels."
+                    )
+                stack.append(
+                    layers.conv(
+                        channels,
+                        filters,
+                        kernel,
+                        rng=rng,
+                        policy=policy,
+                        name=f"encoder.{key}.conv{index}",
+                        activation=activation,
+                    )
+                )
+                channels = filters
+            self._convs[key] = stack
+            self.size += height * width * channels
+        vectors = sum(math.prod(self._space[key].shape) for key in vector_keys(self._space))
+        self._mlp = None
+        if vectors:
+            with gin.config_scope("encoder"):
+                self._mlp = MLP(vectors, {}, rng=rng, policy=policy, name="encoder.vector")
+            self.size += self._mlp.output_size
+
+    def __call__(self, observation: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Embeds preprocessed observations.
+
+        Args:
+          observation: images [N, H, W, C] in [-0.5, 0.5] and vectors [N, K].
+
+        Returns:
+          [N, size] in the compute precision.
+        """
+        parts = []
+        for key, stack in self._convs.items():
+            x = observation[key]
+            for layer in stack:
+                x = layer(x)
+            parts.append(tf.reshape(x, [-1, math.prod(x.shape[1:])]))
+        if self._mlp is not None:
+            keys = vector_keys(self._space)
+            vector = tf.concat([observation[key] for key in keys], -1)
+            parts.append(self._mlp.hidden(vector))
+        return parts[0] if len(parts) == 1 else tf.concat(parts, -1)

@@ -1,0 +1,55 @@
+"""The recurrent cell of the RSSM."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.networks import layers
+
+
+class GRUCell(keras.layers.Layer):
+    """GRU with one layer norm over all three gates (paper 2.1; "Layer norm" in Appendix C).
+
+        reset, candidate, update = split(norm(W [input, state] + b))
+        candidate = tanh(sigmoid(reset) * candidate)
+        update    = sigmoid(update - 1)
+        state'    = update * candidate + (1 - update) * state
+
+    The reset gate scales the candidate after the state has been mixed in, and the bias of -1
+    makes the cell keep its state at first.
+    """
+
+    UPDATE_BIAS = -1.0
+    NORM_EPSILON = 1e-3
+
+    def __init__(
+        self,
+        inputs: int,
+        units: int,
+        *,
+        norm: bool,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        name: str,
+    ):
+        super().__init__(dtype=policy, name=name)
+        self._linear = layers.dense(
+            inputs + units, 3 * units, rng=rng, policy=policy, name=f"{name}.linear"
+        )
+        self._norm = None
+        if norm:
+            self._norm = keras.layers.LayerNormalization(
+                epsilon=self.NORM_EPSILON, dtype="float32", name=f"{name}.norm"
+            )
+            self._norm.build((None, 3 * units))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """One step: inputs [N, I], state [N, D] -> new state [N, D]."""
+        parts = self._linear(tf.concat([inputs, state], -1))  # [N, 3D]
+        if self._norm is not None:
+            parts = tf.cast(self._norm(parts), state.dtype)
+        reset, candidate, update = tf.split(parts, 3, -1)
+        candidate = tf.tanh(tf.sigmoid(reset) * candidate)
+        update = tf.sigmoid(update + tf.cast(self.UPDATE_BIAS, update.dtype))
+        return update * candidate + (1 - update) * state

@@ -1,0 +1,110 @@
+"""Keras layers that are built at once, with a seeded Glorot initialization.
+
+Every layer knows its input size when it is made, so nothing is created lazily, and takes its
+random numbers from the generator that is passed in, so one run seed fixes every weight.
+"""
+
+import math
+
+import keras
+import numpy as np
+
+Policy = keras.DTypePolicy
+
+
+def glorot_uniform(
+    rng: np.random.Generator, fan_in: int, fan_out: int
+) -> keras.initializers.Initializer:
+    """Glorot's uniform initialization for given fans.
+
+    The fans are explicit because some layers here are parts of a larger linear map (a split
+    Dense, a dense transposed convolution) and must be initialized like the whole.
+    """
+    limit = math.sqrt(6.0 / (fan_in + fan_out))
+    seed = int(rng.integers(2**31))
+    return keras.initializers.RandomUniform(-limit, limit, seed=seed)
+
+
+def dense(
+    inputs: int,
+    units: int,
+    *,
+    rng: np.random.Generator,
+    policy: Policy,
+    name: str,
+    activation: str | None = None,
+    use_bias: bool = True,
+    fan_in: int | None = None,
+) -> keras.layers.Dense:
+    """A built Dense layer.
+
+    Args:
+      inputs: size of the last input axis.
+      units: size of the last output axis.
+      rng: draws the seed of the initialization.
+      policy: Keras precision policy.
+      name: unique name; it is the key of the weights in a checkpoint.
+      activation: Keras activation name, or None for a linear layer.
+      use_bias: whether a bias is added.
+      fan_in: number of inputs of the whole map where this layer is a part of it.
+    """
+    layer = keras.layers.Dense(
+        units,
+        activation,
+        use_bias=use_bias,
+        kernel_initializer=glorot_uniform(rng, fan_in or inputs, units),
+        dtype=policy,
+        name=name,
+    )
+    layer.build((None, inputs))
+    return layer
+
+
+def conv(
+    inputs: int,
+    filters: int,
+    kernel: int,
+    *,
+    rng: np.random.Generator,
+    policy: Policy,
+    name: str,
+    activation: str | None,
+) -> keras.layers.Conv2D:
+    """A built convolution with stride 2 and no padding; `inputs` and `filters` are channels."""
+    area = kernel * kernel
+    layer = keras.layers.Conv2D(
+        filters,
+        kernel,
+        strides=2,
+        activation=activation,
+        kernel_initializer=glorot_uniform(rng, inputs * area, filters * area),
+        dtype=policy,
+        name=name,
+    )
+    layer.build((None, None, None, inputs))
+    return layer
+
+
+def conv_transpose(
+    inputs: int,
+    filters: int,
+    kernel: int,
+    *,
+    rng: np.random.Generator,
+    policy: Policy,
+    name: str,
+    activation: str | None,
+) -> keras.layers.Conv2DTranspose:
+    """A built transposed convolution with stride 2 and no padding."""
+    area = kernel * kernel
+    layer = keras.layers.Conv2DTranspose(
+        filters,
+        kernel,
+        strides=2,
+        activation=activation,
+        kernel_initializer=glorot_uniform(rng, inputs * area, filters * area),
+        dtype=policy,
+        name=name,
+    )
+    layer.build((None, None, None, inputs))
+    return layer

@@ -1,0 +1,69 @@
+"""Multi-layer perceptron: every head, the actor and the critic (Table D1: 4 layers of 400)."""
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.module import Module
+
+
+@gin.configurable(denylist=["inputs", "outputs", "rng", "policy", "name"])
+class MLP(Module):
+    """Hidden layers with one activation, then one linear layer per named output."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: dict[str, int],
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        name: str,
+        num_layers: int = 4,
+        units: int = 400,
+        activation: str = "elu",
+    ):
+        """Builds the layers.
+
+        Args:
+          inputs: size of the last input axis.
+          outputs: size of each linear output, by name; empty for the hidden layers alone.
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          name: prefix of the weights' names.
+          num_layers: number of hidden layers (Table D1).
+          units: units of each hidden layer (Table D1).
+          activation: Keras activation name (paper 2.1: ELU).
+        """
+        super().__init__(policy)
+        sizes = [inputs] + [units] * num_layers
+        self._hidden = [
+            layers.dense(
+                sizes[index],
+                sizes[index + 1],
+                rng=rng,
+                policy=policy,
+                name=f"{name}.dense{index}",
+                activation=activation,
+            )
+            for index in range(num_layers)
+        ]
+        self._heads = {
+            key: layers.dense(sizes[-1], size, rng=rng, policy=policy, name=f"{name}.{key}")
+            for key, size in outputs.items()
+        }
+        self.output_size = sizes[-1]
+
+    def hidden(self, features: tf.Tensor) -> tf.Tensor:
+        """The last hidden layer: [..., inputs] -> [..., units], in the compute precision."""
+        shape = tf.shape(features)[:-1]
+        x = tf.reshape(features, [-1, features.shape[-1]])
+        for layer in self._hidden:
+            x = layer(x)
+        return tf.reshape(x, tf.concat([shape, [self.output_size]], 0))
+
+    def __call__(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Applies the network: [..., inputs] -> {name: [..., size]} in float32."""
+        x = self.hidden(features)
+        return {key: tf.cast(layer(x), tf.float32) for key, layer in self._heads.items()}

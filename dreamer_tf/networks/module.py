@@ -1,0 +1,49 @@
+"""Composites of Keras layers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+
+class Module:
+    """Several Keras layers that belong together; finds their variables.
+
+    Not a Keras layer itself: gin wraps constructors, and Keras cannot inspect a wrapped one.
+    Layers and modules are found in attributes, lists and dicts, in the order of assignment.
+    """
+
+    def __init__(self, policy: keras.DTypePolicy):
+        self._policy = policy
+
+    @property
+    def compute_dtype(self) -> str:
+        """Precision in which the networks compute; variables are float32."""
+        return self._policy.compute_dtype
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """All Keras layers."""
+        return list(_find(list(vars(self).values())))
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Everything that a checkpoint must hold."""
+        return [variable for layer in self.layers for variable in layer.variables]
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """Everything that an optimizer changes."""
+        return [variable for layer in self.layers for variable in layer.trainable_variables]
+
+
+def _find(value: Any) -> Iterator[keras.layers.Layer]:
+    if isinstance(value, keras.layers.Layer):
+        yield value
+    elif isinstance(value, Module):
+        yield from value.layers
+    elif isinstance(value, dict):
+        yield from _find(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _find(item)

@@ -1,0 +1,80 @@
+"""Values that change over time, as gin configurables that any number accepts.
+
+    ActorCritic.entropy_scale = 1e-3                     # a constant
+    ActorCritic.entropy_scale = @entropy/linear_schedule()
+    entropy/linear_schedule.initial = 3e-3
+    entropy/linear_schedule.final = 3e-4
+    entropy/linear_schedule.steps = 625_000              # updates
+
+A schedule maps a step (the update number) to a float32 scalar inside the compiled update.
+"""
+
+from collections.abc import Callable
+
+import gin
+import tensorflow as tf
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]
+Value = float | int | Schedule
+
+
+def as_schedule(value: Value) -> Schedule:
+    """Turns a number into a constant schedule; a schedule passes through."""
+    if callable(value):
+        return value
+    return lambda step: tf.constant(value, tf.float32)
+
+
+def is_constant(value: Value, number: float) -> bool:
+    """Whether the value is this number for the whole run, known before it starts."""
+    return not callable(value) and float(value) == number
+
+
+def _fraction(step: tf.Tensor, steps: float) -> tf.Tensor:
+    return tf.clip_by_value(tf.cast(step, tf.float32) / steps, 0.0, 1.0)
+
+
+@gin.configurable(module="dreamer_tf")
+def linear_schedule(
+    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
+) -> Schedule:
+    """Straight line from `initial` to `final` over `steps` updates, then `final`."""
+    return lambda step: initial + _fraction(step, steps) * (final - initial)
+
+
+@gin.configurable(module="dreamer_tf")
+def warmup_schedule(value: float = gin.REQUIRED, steps: int = gin.REQUIRED) -> Schedule:
+    """Straight line from 0 to `value` over `steps` updates, then `value`."""
+    return linear_schedule(initial=0.0, final=value, steps=steps)
+
+
+@gin.configurable(module="dreamer_tf")
+def exponential_schedule(
+    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, halflife: int = gin.REQUIRED
+) -> Schedule:
+    """Approaches `final`: every `halflife` updates the distance to it halves."""
+
+    def value(step: tf.Tensor) -> tf.Tensor:
+        halvings = tf.cast(step, tf.float32) / halflife
+        return (initial - final) * tf.pow(0.5, halvings) + final
+
+    return value
+
+
+@gin.configurable(module="dreamer_tf")
+def horizon_schedule(
+    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
+) -> Schedule:
+    """Discount whose horizon grows in a straight line: 1 - 1 / horizon(step).
+
+    Args:
+      initial: horizon in steps at update 0.
+      final: horizon in steps from update `steps` on.
+      steps: number of updates.
+    """
+
+    def value(step: tf.Tensor) -> tf.Tensor:
+        mix = _fraction(step, steps)
+        return 1.0 - 1.0 / ((1.0 - mix) * initial + mix * final)
+
+    return value

@@ -1,0 +1,537 @@
+"""Experience dataset: a ring of steps in memory-mapped files (paper 2.1, "Experience dataset").
+
+Steps are numbered for ever; step n of a stream lives in slot n modulo the ring's size. Stream s
+holds the steps of environment s in order, so a training sequence is one contiguous slice:
+
+    stream   ... 0 1 2 3 4 | 0 1 2 | 0 1 2 3 ...      | marks is_first
+                   [-------T-------]                  a sequence may run into the next episode
+
+Steps are written with ordinary writes (a full disk is an OSError, not a crash of the process)
+and read through a memory map, so the operating system's page cache is the only memory in use.
+"""
+
+import bisect
+import concurrent.futures
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import gin
+import gymnasium
+import numpy as np
+
+from dreamer_tf.errors import UserError
+
+
+class Segment(NamedTuple):
+    """Part of a training sequence: `length` steps of a stream from step `start` on."""
+
+    stream: int
+    start: int
+    length: int
+    begins: bool  # the model's state is reset before its first step
+
+
+class Sequences(NamedTuple):
+    """B sequences of T steps as NumPy arrays; index t holds what arrived at time t."""
+
+    observation: dict[str, np.ndarray]  # [B, T, ...]
+    action: np.ndarray  # [B, T] int32 or [B, T, A] float32, the action that LED to observation t
+    reward: np.ndarray  # [B, T] float32
+    is_first: np.ndarray  # [B, T] bool
+    is_last: np.ndarray  # [B, T] bool
+    is_terminal: np.ndarray  # [B, T] bool
+
+
+class Stream:
+    """Which steps of one environment are stored, and where its episodes begin."""
+
+    def __init__(self, capacity: int):
+        self._capacity = capacity
+        self.count = 0  # steps ever added
+        self.lost = 0  # steps before this one were overwritten
+        self.starts: list[int] = []  # first step of each stored episode, ascending
+        self.running = False  # whether the last episode is still being recorded
+
+    @property
+    def first(self) -> int:
+        """The oldest step that is stored."""
+        return max(0, self.count - self._capacity, self.lost)
+
+    def __len__(self) -> int:
+        return self.count - self.first
+
+    def append(self, is_first: bool, is_last: bool) -> None:
+        """Counts one step."""
+        if is_first:
+            self.starts.append(self.count)
+        self.count += 1
+        self.running = not is_last
+        while len(self.starts) > 1 and self.starts[1] <= self.first:
+            self.starts.pop(0)
+
+    def episode(self, step: int) -> tuple[int, int]:
+        """First step and end (exclusive) of the stored part of the episode of a step."""
+        index = bisect.bisect_right(self.starts, step) - 1
+        return self._bounds(index)
+
+    def episodes(self) -> list[tuple[int, int]]:
+        """First step and end of every stored episode, the running one included."""
+        return [self._bounds(index) for index in range(len(self.starts))]
+
+    def _bounds(self, index: int) -> tuple[int, int]:
+        last = index + 1 == len(self.starts)
+        end = self.count if last else self.starts[index + 1]
+        return max(self.starts[index], self.first), end
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint must hold, JSON-compatible."""
+        return {"count": self.count, "starts": list(self.starts), "running": self.running}
+
+    def restore(self, state: Mapping[str, Any], lost: int) -> None:
+        """Goes back to a stored state; steps before `lost` have been overwritten since."""
+        self.count = int(state["count"])
+        self.starts = [int(start) for start in state["starts"]]
+        self.running = bool(state["running"])
+        self.lost = lost
+
+
+class Sampling(Protocol):
+    """Chooses what a training sequence is made of."""
+
+    def draw(
+        self, streams: list[Stream], length: int, rng: np.random.Generator
+    ) -> list[Segment] | None:
+        """Segments that add up to `length` steps, or None where too little is stored."""
+
+    def state(self) -> list[list[int]]:
+        """What must be checkpointed, JSON-compatible."""
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Goes back to a stored state."""
+
+
+@gin.configurable
+class UniformSampling:
+    """The paper's rule: a start uniform within the episode, clipped so that the sequence fits.
+
+    A step is drawn uniformly from all stored steps; it names the episode and the start. The
+    start is then moved back to `episode end - T`, so an episode's end is seen T times as often
+    as any other sequence (2.1: "to observe enough episode ends during training"). An episode
+    shorter than T is taken from its beginning and continues with the episode after it.
+    """
+
+    def __init__(self, prioritize_ends: bool = True):
+        """Sets the rule for starts.
+
+        Args:
+          prioritize_ends: if False, starts are uniform over the sequences that fit.
+        """
+        self._prioritize_ends = prioritize_ends
+
+    def draw(
+        self, streams: list[Stream], length: int, rng: np.random.Generator
+    ) -> list[Segment] | None:
+        """One segment of the full length."""
+        sizes = [len(stream) if len(stream) >= length else 0 for stream in streams]
+        total = sum(sizes)
+        if not total:
+            return None
+        while True:
+            position = int(rng.integers(total))
+            index = 0
+            while position >= sizes[index]:
+                position -= sizes[index]
+                index += 1
+            stream = streams[index]
+            step = stream.first + position
+            begin, end = stream.episode(step)
+            latest = max(end - length, begin)
+            if step > latest and not self._prioritize_ends and end - begin >= length:
+                continue
+            start = min(step, latest, stream.count - length)
+            return [Segment(index, start, length, True)]
+
+    def state(self) -> list[list[int]]:
+        """Nothing is carried from one sequence to the next."""
+        return []
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Nothing to restore."""
+
+
+@gin.configurable
+class ReleasedSampling:
+    """The rule of the authors' later public code (docs/deviations.md).
+
+    Episodes are drawn uniformly, whatever their length; those with no more than
+    `minimum_length` steps are never drawn. Pieces of random length are cut out and joined, so a
+    sequence may continue the one before it.
+    """
+
+    def __init__(
+        self,
+        minimum_length: int = 50,
+        maximum_length: int | None = 50,
+        prioritize_ends: bool = True,
+    ):
+        """Sets the rule.
+
+        Args:
+          minimum_length: shortest piece, in steps.
+          maximum_length: longest piece, in steps; None for whole episodes.
+          prioritize_ends: draws the end of an episode more often.
+        """
+        self._minimum = minimum_length
+        self._maximum = maximum_length
+        self._prioritize_ends = prioritize_ends
+        self._rest: Segment | None = None
+
+    def draw(
+        self, streams: list[Stream], length: int, rng: np.random.Generator
+    ) -> list[Segment] | None:
+        """Pieces that add up to the length, the rest of the last one first."""
+        segments = []
+        missing = length
+        while missing:
+            piece = self._rest or self._piece(streams, rng)
+            if piece is None:
+                return None
+            taken = min(missing, piece.length)
+            segments.append(piece._replace(length=taken))
+            missing -= taken
+            rest = piece.length - taken
+            self._rest = None
+            if rest:
+                self._rest = Segment(piece.stream, piece.start + taken, rest, False)
+        return segments
+
+    def _piece(self, streams: list[Stream], rng: np.random.Generator) -> Segment | None:
+        episodes = [
+            (index, *bounds)
+            for index, stream in enumerate(streams)
+            for bounds in stream.episodes()
+            if bounds[1] - bounds[0] - 1 >= self._minimum
+        ]
+        if not episodes:
+            return None
+        index, begin, end = episodes[int(rng.integers(len(episodes)))]
+        start, length = self.cut(end - begin, rng)
+        return Segment(index, begin + start, length, True)
+
+    def cut(self, total: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Start and length of a piece of an episode of `total` steps."""
+        length = min(total, self._maximum or total)
+        length = max(self._minimum, length - int(rng.integers(self._minimum)))
+        choices = total - length + 1 + (self._minimum if self._prioritize_ends else 0)
+        return min(int(rng.integers(choices)), total - length), length
+
+    def state(self) -> list[list[int]]:
+        """The piece that the next sequence begins with."""
+        return [[int(value) for value in self._rest]] if self._rest else []
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Goes back to a stored state."""
+        self._rest = _segment(state[0]) if state else None
+
+
+def _segment(values: list[int]) -> Segment:
+    stream, start, length, begins = (int(value) for value in values)
+    return Segment(stream, start, length, bool(begins))
+
+
+@gin.configurable(denylist=["directory", "observation_space", "action_space", "seed"])
+class EpisodeReplay:
+    """FIFO of environment steps on disk that delivers batches of sequences."""
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space,
+        *,
+        seed: int,
+        capacity: int = 2_000_000,
+        reserve: int = 280_000,
+        batch_size: int = 50,
+        sequence_length: int = 50,
+        sampling: Sampling | None = None,
+        prefetch: bool = True,
+        num_streams: int = 1,
+    ):
+        """Makes or opens the files.
+
+        Args:
+          directory: where the files live; made if absent.
+          observation_space: observations by name.
+          action_space: Discrete or Box.
+          seed: of the sampling.
+          capacity: steps that are kept, over all streams (Table D1: 2e6).
+          reserve: further slots for what is added between two checkpoints, so that a run that
+            goes back to a checkpoint finds its oldest steps. At least the steps of an iteration.
+          batch_size: B (Table D1: 50).
+          sequence_length: T (Table D1: L = 50).
+          sampling: chooses sequences; `UniformSampling` by default.
+          prefetch: copies the next batch in the background. Batches are the same either way: the
+            one for an update is chosen when the one before it is handed out.
+          num_streams: number of environments.
+
+        Raises:
+          UserError: too little disk space, or files of another shape in the directory.
+        """
+        self.batch_size = batch_size
+        self.sequence_length = sequence_length
+        self._sampling = sampling or UniformSampling()
+        self._streams = [Stream(capacity // num_streams) for _ in range(num_streams)]
+        self._rows = (capacity + reserve) // num_streams
+        self._rng = np.random.default_rng(seed)
+        self._observation_keys = list(observation_space.spaces)
+        discrete = isinstance(action_space, gymnasium.spaces.Discrete)
+        fields = {
+            f"observation.{key}": (box.dtype, box.shape)
+            for key, box in observation_space.spaces.items()
+        }
+        fields["action"] = (np.int32, ()) if discrete else (np.float32, action_space.shape)
+        fields["reward"] = (np.float32, ())
+        fields["flags"] = (np.uint8, (3,))
+        self._fields = {
+            key: (np.dtype(dtype), tuple(shape)) for key, (dtype, shape) in fields.items()
+        }
+        self.capacity = capacity
+        slots = self._rows * num_streams
+        self.bytes = slots * sum(
+            dtype.itemsize * math.prod(shape) for dtype, shape in self._fields.values()
+        )
+        self._directory = Path(directory)
+        self._open(slots)
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, "replay") if prefetch else None
+        self._plan: list[list[Segment]] | None = None
+        self._pending: concurrent.futures.Future | None = None
+
+    def __len__(self) -> int:
+        """Number of stored steps."""
+        return sum(len(stream) for stream in self._streams)
+
+    @property
+    def steps_added(self) -> int:
+        """Number of steps ever added."""
+        return sum(stream.count for stream in self._streams)
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of stored episodes, the running ones included."""
+        return sum(len(stream.starts) for stream in self._streams)
+
+    def add(
+        self,
+        observation: Mapping[str, np.ndarray],
+        action: np.ndarray | int,
+        reward: float,
+        *,
+        is_first: bool,
+        is_last: bool,
+        is_terminal: bool,
+        stream: int = 0,
+    ) -> None:
+        """Adds what arrived at one time step.
+
+        Args:
+          observation: arrays by name.
+          action: the action that led here; 0 for the first step.
+          reward: the reward that came with the observation; 0 for the first step.
+          is_first: the observation is a reset's.
+          is_last: the episode ended here, for whatever reason.
+          is_terminal: the environment terminated here (not a time limit).
+          stream: number of the environment.
+        """
+        record = self._streams[stream]
+        if is_first != (not record.running):
+            raise ValueError(
+                f"Replay stream {stream}: is_first is {is_first}, but the episode before "
+                f"{'is still running' if record.running else 'has ended'}."
+            )
+        slot = stream * self._rows + record.count % self._rows
+        values = {f"observation.{key}": observation[key] for key in self._observation_keys}
+        values |= {
+            "action": action,
+            "reward": reward,
+            "flags": (is_first, is_last, is_terminal),
+        }
+        for key, value in values.items():
+            dtype, shape = self._fields[key]
+            array = np.asarray(value, dtype)
+            if array.shape != shape:
+                raise ValueError(f"Replay: {key} has shape {array.shape}, but must be {shape}.")
+            os.pwrite(self._files[key], array.tobytes(), slot * array.nbytes)
+        record.append(is_first, is_last)
+        head = np.int64(record.count).tobytes()
+        os.pwrite(self._head, head, 8 * stream)
+
+    def close_episodes(self) -> None:
+        """Marks the last step of every running episode as is_last, without terminating it."""
+        for index, stream in enumerate(self._streams):
+            if stream.running:
+                slot = index * self._rows + (stream.count - 1) % self._rows
+                os.pwrite(self._files["flags"], b"\x01", slot * 3 + 1)
+                stream.running = False
+
+    def can_sample(self) -> bool:
+        """Whether enough is stored for a batch."""
+        if self._plan is None:
+            self._plan = self._draw()
+        return self._plan is not None
+
+    def sample(self) -> Sequences:
+        """The next batch, [B, T, ...].
+
+        Raises:
+          ValueError: fewer steps are stored than a sequence needs.
+        """
+        if not self.can_sample():
+            raise ValueError(
+                f"The replay holds {len(self)} steps, too few for a sequence of "
+                f"{self.sequence_length}."
+            )
+        batch = self._pending.result() if self._pending else self._copy(self._plan)
+        self._plan = self._draw()
+        self._submit()
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the files' contents that a checkpoint must hold, JSON-compatible."""
+        plan = None
+        if self._plan is not None:
+            plan = [[[int(v) for v in segment] for segment in row] for row in self._plan]
+        return {
+            "streams": [stream.state() for stream in self._streams],
+            "rng": self._rng.bit_generator.state,
+            "sampling": self._sampling.state(),
+            "plan": plan,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a stored state.
+
+        Args:
+          state: from `state`; the files may hold later steps, which are forgotten.
+
+        Raises:
+          UserError: the state is of a replay with another number of streams, or of more steps
+            than the files hold.
+        """
+        if len(state["streams"]) != len(self._streams):
+            raise UserError(
+                f"The replay in {self._directory} has {len(state['streams'])} streams, but "
+                f"EpisodeReplay.num_streams is {len(self._streams)}."
+            )
+        heads = np.frombuffer(os.pread(self._head, 8 * len(self._streams), 0), np.int64)
+        for stream, head, saved in zip(self._streams, heads, state["streams"], strict=True):
+            if head < saved["count"]:
+                raise UserError(
+                    f"The replay in {self._directory} holds {head} steps, but the checkpoint was "
+                    f"made with {saved['count']}: the replay's files are not those of this run."
+                )
+            stream.restore(saved, lost=max(0, int(head) - self._rows))
+        self._rng.bit_generator.state = state["rng"]
+        self._sampling.restore(state["sampling"])
+        self._plan = None
+        if state["plan"] is not None:
+            self._plan = [[_segment(segment) for segment in row] for row in state["plan"]]
+        self._submit()
+
+    def flush(self) -> None:
+        """Waits until all steps are on disk."""
+        for file in (*self._files.values(), self._head):
+            os.fsync(file)
+
+    def close(self) -> None:
+        """Closes the files."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._maps.clear()
+        for file in (*self._files.values(), self._head):
+            os.close(file)
+        self._files.clear()
+
+    def _draw(self) -> list[list[Segment]] | None:
+        rows = []
+        for _ in range(self.batch_size):
+            segments = self._sampling.draw(self._streams, self.sequence_length, self._rng)
+            if segments is None:
+                return None
+            rows.append(segments)
+        return rows
+
+    def _submit(self) -> None:
+        self._pending = None
+        if self._pool is not None and self._plan is not None:
+            self._pending = self._pool.submit(self._copy, self._plan)
+
+    def _copy(self, plan: list[list[Segment]]) -> Sequences:
+        size = (self.batch_size, self.sequence_length)
+        arrays = {
+            key: np.empty((*size, *shape), dtype) for key, (dtype, shape) in self._fields.items()
+        }
+        begins = np.zeros(size, bool)
+        for row, segments in enumerate(plan):
+            position = 0
+            for segment in segments:
+                begins[row, position] = segment.begins
+                first = segment.start % self._rows
+                before_wrap = min(segment.length, self._rows - first)
+                for offset, count in ((0, before_wrap), (before_wrap, segment.length)):
+                    slot = segment.stream * self._rows + (first + offset) % self._rows
+                    target = slice(position + offset, position + count)
+                    if count > offset:
+                        for key, array in arrays.items():
+                            array[row, target] = self._maps[key][slot : slot + count - offset]
+                position += segment.length
+        flags = arrays.pop("flags").astype(bool)
+        observation = {key: arrays[f"observation.{key}"] for key in self._observation_keys}
+        return Sequences(
+            observation,
+            arrays["action"],
+            arrays["reward"],
+            flags[..., 0] | begins,
+            flags[..., 1],
+            flags[..., 2],
+        )
+
+    def _open(self, slots: int) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        paths = {key: self._directory / f"{key}.bin" for key in self._fields}
+        sizes = {
+            key: slots * dtype.itemsize * math.prod(shape)
+            for key, (dtype, shape) in self._fields.items()
+        }
+        allocated = 0
+        for key, path in paths.items():
+            if path.exists():
+                status = path.stat()
+                allocated += status.st_blocks * 512
+                if status.st_size != sizes[key]:
+                    raise UserError(
+                        f"{path} has {status.st_size:,} bytes, but this configuration needs "
+                        f"{sizes[key]:,}: the base directory belongs to another configuration; "
+                        "choose another --base_dir."
+                    )
+        missing = self.bytes - allocated
+        free = shutil.disk_usage(self._directory).free
+        if missing > free:
+            raise UserError(
+                f"The replay needs {missing / 1e9:.1f} GB in {self._directory}, but only "
+                f"{free / 1e9:.1f} GB are free: choose a --base_dir on a larger disk, or lower "
+                f"EpisodeReplay.capacity (now {self.capacity:,} steps)."
+            )
+        self._files, self._maps = {}, {}
+        for key, path in paths.items():
+            self._files[key] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            os.truncate(self._files[key], sizes[key])
+            dtype, shape = self._fields[key]
+            self._maps[key] = np.memmap(path, dtype, "r", shape=(slots, *shape))
+        self._head = os.open(self._directory / "head.bin", os.O_RDWR | os.O_CREAT, 0o644)
+        if os.fstat(self._head).st_size < 8 * len(self._streams):
+            os.truncate(self._head, 8 * len(self._streams))

@@ -1,0 +1,1 @@
+"""Score files and what is computed from them."""

@@ -1,0 +1,65 @@
+"""Score files in Dopamine's record format.
+
+    [{"Iteration": 0, "Value": -20.4, "Agent": "DreamerV2", "Phase": "train", ...}, ...]
+
+`Iteration`, `Value` and `Agent` are Dopamine's; the rest says where the number comes from, so
+that two score files are only compared when they mean the same.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from dreamer_tf.errors import UserError
+
+FILE = "scores.json"
+
+
+class Score(NamedTuple):
+    """Mean return of the episodes of one phase of one iteration."""
+
+    iteration: int
+    value: float
+    agent: str
+    phase: str  # 'train' or 'eval'
+    game: str
+    seed: int
+    frames: int  # environment frames seen in training up to the end of the phase
+    episodes: int
+    protocol: str
+    gin_hash: str
+
+    def record(self) -> dict[str, object]:
+        """As a record of a score file."""
+        return {_key(name): value for name, value in self._asdict().items()}
+
+
+def _key(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def read(path: str | os.PathLike) -> list[Score]:
+    """Reads a score file.
+
+    Raises:
+      UserError: the file is not a score file of ours.
+    """
+    try:
+        records = json.loads(Path(path).read_text())
+        types = Score.__annotations__
+        return [
+            Score(**{name: types[name](record[_key(name)]) for name in Score._fields})
+            for record in records
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is not a score file: {type(error).__name__}: {error}") from error
+
+
+def write(path: str | os.PathLike, scores: Iterable[Score]) -> None:
+    """Writes a score file; a reader sees the old one or the new one, never half of it."""
+    partial = Path(f"{path}.partial")
+    lines = ",\n ".join(json.dumps(score.record()) for score in scores)
+    partial.write_text(f"[{lines}]\n")
+    os.replace(partial, path)

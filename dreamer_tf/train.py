@@ -1,0 +1,64 @@
+"""Trains an agent.
+
+python -m dreamer_tf.train --gin_files=atari.gin --gin_bindings="AtariEnvironment.game_name='Pong'"
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from dreamer_tf import command_line
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "base_dir",
+    None,
+    "Base directory of the run; the same one resumes it. Default: runs/<config>/<game>/<seed>.",
+)
+flags.DEFINE_multi_string(
+    "gin_files",
+    [],
+    "Gin files, looked for in the working directory, then among the shipped ones; may be repeated.",
+)
+flags.DEFINE_multi_string(
+    "gin_bindings",
+    [],
+    "Gin bindings that win over the files, as in \"AtariEnvironment.game_name='Breakout'\"; may be "
+    "repeated.",
+)
+flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
+
+INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs or resumes the experiment that the flags name."""
+    from dreamer_tf.errors import UserError
+    from dreamer_tf.experiment import gin_files, launch
+    from dreamer_tf.experiment.runner import Interrupted
+
+    if not FLAGS.gin_files:
+        names = ", ".join(path.name for path in gin_files.shipped_files())
+        raise UserError(f"--gin_files is missing: name a gin file, or one of the shipped {names}.")
+    gin_files.parse(FLAGS.gin_files, FLAGS.gin_bindings)
+    base_dir = FLAGS.base_dir or launch.default_base_dir(FLAGS.gin_files, FLAGS.seed)
+    runner = launch.make_runner(base_dir, FLAGS.seed)
+    print(launch.describe(runner), flush=True)
+    if runner.finished:
+        print("Nothing is left to do: raise Runner.num_iterations to go on.")
+    try:
+        runner.run_experiment()
+    except Interrupted:
+        command = shlex.join(["python", "-m", "dreamer_tf.train", *sys.argv[1:]])
+        print(
+            f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To go on:\n{command}"
+        )
+        return INTERRUPTED
+    print(launch.closing_words(runner))
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,29 @@
+"""Writing frames as an animated GIF."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from dreamer_tf.errors import UserError
+
+
+def check_path(path: str) -> None:
+    """Fails before hours of work if a video could not be written afterwards.
+
+    Raises:
+      UserError: not a .gif, or its directory does not exist.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    if not path.endswith(".gif"):
+        raise UserError(f"{path}: videos are written as GIF; name a file that ends with .gif.")
+    if not os.path.isdir(directory):
+        raise UserError(f"{path}: the directory {directory} does not exist; make it first.")
+
+
+def write_gif(path: str, frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> None:
+    """Writes frames [H, W, 3] or [H, W] uint8 as a GIF that repeats for ever."""
+    import imageio.v3
+
+    duration = 1000.0 / frames_per_second
+    imageio.v3.imwrite(path, np.stack(frames), extension=".gif", duration=duration, loop=0)

@@ -1,0 +1,1 @@
+"""World model learning (paper 2.1)."""

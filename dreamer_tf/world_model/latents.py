@@ -1,0 +1,129 @@
+"""Latent variables of the world model behind one interface.
+
+A latent says how many numbers the networks must put out for it (`parameter_size`), what
+distribution they mean (`parameters`, `distribution`) and how a sample becomes features
+(`flatten`, `size`). To add one, write a class with these members and name it in gin:
+
+    RSSM.latent = @MyLatent()
+"""
+
+import math
+from typing import Protocol
+
+import gin
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks.distributions import (
+    StraightThroughBernoulli,
+    one_hot,
+    tfd,
+)
+
+
+class Latent(Protocol):
+    """What the RSSM needs to know about its stochastic variables."""
+
+    size: int
+    parameter_size: int
+    parameter_shape: tuple[int, ...]
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Network outputs [..., parameter_size] -> float32 [..., *parameter_shape]."""
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Parameters [..., *parameter_shape] -> distribution with batch shape [...]."""
+
+    def flatten(self, sample: tf.Tensor) -> tf.Tensor:
+        """Sample [..., *event] -> [..., size]."""
+
+
+@gin.configurable
+class CategoricalLatent:
+    """S variables of C classes with straight-through gradients (paper 2.1; Table D1: 32 x 32)."""
+
+    def __init__(self, variables: int = 32, classes: int = 32):
+        """Sets the sizes.
+
+        Args:
+          variables: S, number of categorical variables (Table D1: discrete latent dimensions).
+          classes: C, classes of each variable (Table D1).
+        """
+        self.parameter_shape = (variables, classes)
+        self.parameter_size = self.size = variables * classes
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Logits: [..., S*C] -> [..., S, C]."""
+        shape = tf.concat([tf.shape(outputs)[:-1], self.parameter_shape], 0)
+        return tf.reshape(tf.cast(outputs, tf.float32), shape)
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Logits [..., S, C] -> Independent(OneHotCategorical), event shape [S, C]."""
+        return one_hot(parameters)
+
+    def flatten(self, sample: tf.Tensor) -> tf.Tensor:
+        """One-hot sample [..., S, C] -> [..., S*C]."""
+        return tf.reshape(sample, tf.concat([tf.shape(sample)[:-2], [self.size]], 0))
+
+
+@gin.configurable
+class GaussianLatent:
+    """K Gaussian variables, reparameterized: DreamerV1's latents and the ablation of Table 2."""
+
+    def __init__(self, variables: int = 200, minimum_std: float = 0.1, std_bound: str = "sigmoid2"):
+        """Sets the size and how standard deviations are kept positive.
+
+        Args:
+          variables: K, number of Gaussian variables.
+          minimum_std: smallest standard deviation.
+          std_bound: 'sigmoid2' for 2 sigmoid(x / 2), or 'softplus' (DreamerV1).
+
+        Raises:
+          UserError: unknown `std_bound`.
+        """
+        bounds = {"sigmoid2": lambda x: 2.0 * tf.sigmoid(x / 2.0), "softplus": tf.math.softplus}
+        if std_bound not in bounds:
+            raise UserError(
+                f"GaussianLatent.std_bound is '{std_bound}': use one of {list(bounds)}."
+            )
+        self._bound = bounds[std_bound]
+        self._minimum_std = minimum_std
+        self.size = variables
+        self.parameter_size = 2 * variables
+        self.parameter_shape = (2 * variables,)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """[..., 2K] -> mean and standard deviation, concatenated, [..., 2K]."""
+        mean, std = tf.split(tf.cast(outputs, tf.float32), 2, -1)
+        return tf.concat([mean, self._bound(std) + self._minimum_std], -1)
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Mean and standard deviation [..., 2K] -> Independent(Normal), event shape [K]."""
+        mean, std = tf.split(parameters, 2, -1)
+        return tfd.Independent(tfd.Normal(mean, std), 1)
+
+    def flatten(self, sample: tf.Tensor) -> tf.Tensor:
+        """A Gaussian sample is its own feature vector."""
+        return sample
+
+
+@gin.configurable
+class BinaryLatent:
+    """K binary variables with straight-through gradients (paper, Appendix C)."""
+
+    def __init__(self, variables: int = 1024):
+        """Sets K, the number of binary variables."""
+        self.parameter_shape = (variables,)
+        self.parameter_size = self.size = math.prod(self.parameter_shape)
+
+    def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Logits [..., K]."""
+        return tf.cast(outputs, tf.float32)
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Logits [..., K] -> Independent(Bernoulli), event shape [K]."""
+        return tfd.Independent(StraightThroughBernoulli(logits=parameters, dtype=tf.float32), 1)
+
+    def flatten(self, sample: tf.Tensor) -> tf.Tensor:
+        """A binary sample is its own feature vector."""
+        return sample

@@ -1,0 +1,194 @@
+"""Recurrent State-Space Model (paper 2.1, eq. 1, figure 2).
+
+h_t = f(h_{t-1}, z_{t-1}, a_{t-1})      recurrent model
+z_t ~ q(z_t | h_t, x_t)                 posterior, from the image's embedding
+z_t ~ p(z_t | h_t)                      prior, used to imagine
+
+index         t=0        t=1        t=2
+image         x0         x1         x2
+action        (0)        a0         a1          action[t] LED to image[t]
+is_first      1          0          0           resets h, z and the action before step t
+"""
+
+from typing import NamedTuple
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.gru import GRUCell
+from dreamer_tf.networks.module import Module
+from dreamer_tf.world_model.latents import CategoricalLatent, Latent
+
+
+class LatentState(NamedTuple):
+    """A compact model state. `features` of the world model are [stoch, deter]."""
+
+    stoch: tf.Tensor  # [..., latent size], the flattened sample z
+    deter: tf.Tensor  # [..., D], the recurrent state h
+
+
+@gin.configurable(denylist=["embedding_size", "action_size", "rng", "policy"])
+class RSSM(Module):
+    """Deterministic GRU state plus stochastic latents."""
+
+    def __init__(
+        self,
+        embedding_size: int,
+        action_size: int,
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        units: int = 600,
+        hidden_units: int = 600,
+        latent: Latent | None = None,
+        layer_norm: bool = True,
+        activation: str = "elu",
+    ):
+        """Builds the networks.
+
+        Args:
+          embedding_size: E, size of an encoded observation.
+          action_size: A, size of an action (one-hot where discrete).
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          units: D, size of the recurrent state (Table D1: 600).
+          hidden_units: units of the layers around the GRU (released code: as `units`).
+          latent: the stochastic variables; 32 x 32 categoricals by default.
+          layer_norm: layer norm inside the GRU (Appendix C).
+          activation: Keras activation name.
+        """
+        super().__init__(policy)
+        self.latent = latent or CategoricalLatent()
+        self.units = units
+        self.feature_size = self.latent.size + units
+        self._activation = keras.activations.get(activation)
+        sizes = {"rng": rng, "policy": policy}
+        joint = self.latent.size + action_size
+        self._in_stoch = layers.dense(
+            self.latent.size, hidden_units, name="rssm.in_stoch", fan_in=joint, **sizes
+        )
+        self._in_action = layers.dense(
+            action_size, hidden_units, name="rssm.in_action", fan_in=joint, use_bias=False, **sizes
+        )
+        self._cell = GRUCell(hidden_units, units, norm=layer_norm, name="rssm.gru", **sizes)
+        self._prior_hidden = layers.dense(
+            units, hidden_units, name="rssm.prior_hidden", activation=activation, **sizes
+        )
+        outputs = self.latent.parameter_size
+        self._prior_out = layers.dense(hidden_units, outputs, name="rssm.prior_out", **sizes)
+        joint = units + embedding_size
+        self._post_deter = layers.dense(
+            units, hidden_units, name="rssm.post_deter", fan_in=joint, **sizes
+        )
+        self._post_embedding = layers.dense(
+            embedding_size,
+            hidden_units,
+            name="rssm.post_embedding",
+            fan_in=joint,
+            use_bias=False,
+            **sizes,
+        )
+        self._post_out = layers.dense(hidden_units, outputs, name="rssm.post_out", **sizes)
+
+    def initial(self, batch: int | tf.Tensor) -> LatentState:
+        """The zero state of an episode's start, [batch, ...]."""
+        return LatentState(
+            tf.zeros([batch, self.latent.size], self.compute_dtype),
+            tf.zeros([batch, self.units], self.compute_dtype),
+        )
+
+    def observe(
+        self,
+        embedding: tf.Tensor,
+        action: tf.Tensor,
+        is_first: tf.Tensor,
+        state: LatentState,
+        seed: tf.Tensor,
+    ) -> tuple[LatentState, tf.Tensor, tf.Tensor]:
+        """Filters sequences: the posterior state at every step.
+
+        What does not depend on the state stays out of the loop: the halves of the first layers
+        that see the action and the embedding, and the whole prior.
+
+        Args:
+          embedding: [B, T, E].
+          action: [B, T, A]; action[:, t] led to embedding[:, t].
+          is_first: [B, T] bool.
+          state: [B, ...] state before the sequence.
+          seed: [2] int32, stateless.
+
+        Returns:
+          posterior state [B, T, ...], posterior parameters and prior parameters
+          [B, T, *parameter_shape] in float32.
+        """
+        keep = 1.0 - tf.cast(is_first, self.compute_dtype)[..., None]  # [B, T, 1]
+        action = self._project(self._in_action, tf.cast(action, self.compute_dtype) * keep)
+        embedding = self._project(self._post_embedding, embedding)
+        seeds = tf.random.split(seed, embedding.shape[1])  # [T, 2]
+        inputs = [_swap(x) for x in (embedding, action, keep)]
+
+        def step(carry, now):
+            (stoch, deter), _ = carry
+            embedding, action, keep, seed = now
+            deter = self._recur(LatentState(stoch * keep, deter * keep), action)
+            hidden = self._activation(self._post_deter(deter) + embedding)
+            parameters = self.latent.parameters(self._post_out(hidden))
+            return LatentState(self._sample(parameters, seed), deter), parameters
+
+        shape = (embedding.shape[0], *self.latent.parameter_shape)
+        states, posterior = tf.scan(step, (*inputs, seeds), (state, tf.zeros(shape)))
+        states = LatentState(*(_swap(x) for x in states))
+        return states, _swap(posterior), self.prior(states.deter)
+
+    def observe_step(
+        self,
+        embedding: tf.Tensor,
+        action: tf.Tensor,
+        is_first: tf.Tensor,
+        state: LatentState,
+        seed: tf.Tensor,
+    ) -> LatentState:
+        """Filters one step: embedding [B, E], action [B, A], is_first [B], state [B, ...]."""
+        keep = 1.0 - tf.cast(is_first, self.compute_dtype)[:, None]
+        action = self._in_action(tf.cast(action, self.compute_dtype) * keep)
+        deter = self._recur(LatentState(state.stoch * keep, state.deter * keep), action)
+        hidden = self._activation(self._post_deter(deter) + self._post_embedding(embedding))
+        parameters = self.latent.parameters(self._post_out(hidden))
+        return LatentState(self._sample(parameters, seed), deter)
+
+    def imagine_step(self, state: LatentState, action: tf.Tensor, seed: tf.Tensor) -> LatentState:
+        """Predicts one step with the prior: state [N, ...], action [N, A] taken in that state."""
+        action = self._in_action(tf.cast(action, self.compute_dtype))
+        deter = self._recur(state, action)
+        return LatentState(self._sample(self.prior(deter), seed), deter)
+
+    def prior(self, deter: tf.Tensor) -> tf.Tensor:
+        """Parameters of p(z | h): [..., D] -> [..., *parameter_shape] float32."""
+        return self.latent.parameters(
+            self._project(self._prior_out, self._project(self._prior_hidden, deter))
+        )
+
+    def features(self, state: LatentState) -> tf.Tensor:
+        """What heads, actor and critic see: [..., latent size + D]."""
+        return tf.concat([state.stoch, state.deter], -1)
+
+    def _recur(self, state: LatentState, action: tf.Tensor) -> tf.Tensor:
+        return self._cell(self._activation(self._in_stoch(state.stoch) + action), state.deter)
+
+    def _sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        sample = self.latent.distribution(parameters).sample(seed=seed)
+        return tf.cast(self.latent.flatten(sample), self.compute_dtype)
+
+    @staticmethod
+    def _project(layer: keras.layers.Dense, x: tf.Tensor) -> tf.Tensor:
+        """Applies a Dense layer to the last axis as one matrix product."""
+        flat = layer(tf.reshape(x, [-1, x.shape[-1]]))
+        return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [layer.units]], 0))
+
+
+def _swap(x: tf.Tensor) -> tf.Tensor:
+    """[B, T, ...] <-> [T, B, ...]."""
+    return tf.transpose(x, [1, 0, *range(2, len(x.shape))])

@@ -1,0 +1,264 @@
+"""The world model and its loss (paper 2.1, eq. 2)."""
+
+import math
+from typing import NamedTuple
+
+import gin
+import gymnasium
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.networks import layers
+from dreamer_tf.networks.decoders import Decoder
+from dreamer_tf.networks.distributions import tfd, unit_normal
+from dreamer_tf.networks.encoders import Encoder
+from dreamer_tf.networks.mlp import MLP
+from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.schedules import Value, as_schedule
+from dreamer_tf.world_model.rssm import RSSM, LatentState
+
+_REWARD_TRANSFORMS = {"tanh": tf.tanh, "identity": tf.identity, "sign": tf.sign}
+
+
+class Batch(NamedTuple):
+    """Sequences of steps; index t holds what arrived at time t (docs/indices.md)."""
+
+    observation: dict[str, tf.Tensor]  # images [B, T, H, W, C] uint8, vectors [B, T, K] float32
+    action: tf.Tensor  # [B, T, A] float32, the action that LED to observation t
+    reward: tf.Tensor  # [B, T] float32, raw
+    is_first: tf.Tensor  # [B, T] bool
+    is_last: tf.Tensor  # [B, T] bool, the episode ended here for whatever reason
+    is_terminal: tf.Tensor  # [B, T] bool, the environment terminated; False on a time limit
+
+
+class WorldModelOutputs(NamedTuple):
+    """What the loss computed on the way."""
+
+    posterior: LatentState  # [B, T, ...]
+    posterior_parameters: tf.Tensor  # [B, T, *parameter_shape]
+    prior_parameters: tf.Tensor  # [B, T, *parameter_shape]
+    log_likelihoods: dict[str, tf.Tensor]  # [B, T] each
+    kl: tf.Tensor  # [B, T], nats
+    losses: dict[str, tf.Tensor]  # unscaled scalars by name
+
+
+@gin.configurable(denylist=["observation_space", "action_size", "rng", "policy"])
+class WorldModel(Module):
+    """Encoder, RSSM and the image, reward and discount predictors (eq. 1)."""
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_size: int,
+        *,
+        rng: np.random.Generator,
+        policy: layers.Policy,
+        discount: float = 0.995,
+        kl_scale: Value = 0.1,
+        kl_balance: float | None = 0.8,
+        free_nats: float = 0.0,
+        free_average: bool = True,
+        reward_transform: str = "tanh",
+        reward_scale: float = 1.0,
+        discount_scale: float = 1.0,
+        image_scale: float = 1.0,
+        predict_discount: bool = True,
+        gradient_heads: tuple[str, ...] = ("image", "reward", "discount"),
+    ):
+        """Builds the networks.
+
+        Args:
+          observation_space: observations by name.
+          action_size: A.
+          rng: draws the seeds of the initialization.
+          policy: Keras precision policy.
+          discount: gamma (Table D1: 0.995).
+          kl_scale: beta, number or schedule over updates (Table D1: 0.1).
+          kl_balance: alpha, the share of the KL loss that trains the prior (Algorithm 2,
+            Table D1: 0.8); None for the plain KL that trains both sides fully.
+          free_nats: nats below which the KL loss has no gradient (DreamerV1: 3).
+          free_average: whether free nats apply to the mean of the batch or to each step.
+          reward_transform: 'tanh', 'identity' or 'sign' (Table D1: tanh).
+          reward_scale: weight of the reward loss.
+          discount_scale: weight of the discount loss (released code: 5).
+          image_scale: weight of the observation losses.
+          predict_discount: whether there is a discount head. Without it the discount is gamma
+            everywhere, so use it only where episodes never terminate.
+          gradient_heads: which of 'image', 'reward', 'discount' send gradients into the features
+            (Table 2: no image gradients, no reward gradients).
+        """
+        super().__init__(policy)
+        if reward_transform not in _REWARD_TRANSFORMS:
+            raise UserError(
+                f"WorldModel.reward_transform is '{reward_transform}': use one of "
+                f"{list(_REWARD_TRANSFORMS)}."
+            )
+        unknown = set(gradient_heads) - {"image", "reward", "discount"}
+        if unknown:
+            raise UserError(
+                f"WorldModel.gradient_heads names {sorted(unknown)}: use 'image', 'reward' and "
+                "'discount'."
+            )
+        self._discount = discount
+        self._kl_scale = as_schedule(kl_scale)
+        self._kl_balance = kl_balance
+        self._free_nats = free_nats
+        self._free_average = free_average
+        self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
+        self._gradient_heads = tuple(gradient_heads)
+        sizes = {"rng": rng, "policy": policy}
+        self.encoder = Encoder(observation_space, **sizes)
+        self.rssm = RSSM(self.encoder.size, action_size, **sizes)
+        self.feature_size = self.rssm.feature_size
+        self.decoder = Decoder(observation_space, self.feature_size, **sizes)
+        with gin.config_scope("reward"):
+            self._reward = MLP(self.feature_size, {"mean": 1}, name="reward", **sizes)
+        self._discount_head = None
+        if predict_discount:
+            with gin.config_scope("discount"):
+                self._discount_head = MLP(self.feature_size, {"logit": 1}, name="discount", **sizes)
+        self._scales = dict.fromkeys(observation_space.spaces, image_scale)
+        # The part of a unit Normal's loss that no prediction can lower, in nats.
+        self.loss_floors = {
+            key: 0.5 * math.log(2.0 * math.pi) * math.prod(box.shape)
+            for key, box in observation_space.spaces.items()
+        }
+        self._scales |= {"reward": reward_scale, "discount": discount_scale}
+
+    def preprocess(self, batch: Batch) -> Batch:
+        """Scales images to [-0.5, 0.5] and transforms rewards; the rest passes through."""
+        return batch._replace(
+            observation=self.preprocess_observation(batch.observation),
+            reward=self._reward_transform(tf.cast(batch.reward, tf.float32)),
+        )
+
+    def preprocess_observation(self, observation: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """uint8 images -> float32 / 255 - 0.5; vectors -> float32."""
+        return {
+            key: tf.cast(value, tf.float32) / 255.0 - 0.5
+            if value.dtype == tf.uint8
+            else tf.cast(value, tf.float32)
+            for key, value in observation.items()
+        }
+
+    def discount_target(self, is_terminal: tf.Tensor) -> tf.Tensor:
+        """The true discount factor: gamma, or 0 where the environment terminated (2.1)."""
+        if self._discount_head is None:
+            return tf.fill(tf.shape(is_terminal), tf.constant(self._discount, tf.float32))
+        return (1.0 - tf.cast(is_terminal, tf.float32)) * self._discount
+
+    def loss(
+        self, batch: Batch, seed: tf.Tensor, step: tf.Tensor, state: LatentState | None = None
+    ) -> tuple[tf.Tensor, WorldModelOutputs]:
+        """The loss of eq. 2 on one batch.
+
+        Args:
+          batch: sequences, [B, T, ...], unprocessed.
+          seed: [2] int32, stateless.
+          step: update number, for schedules.
+          state: [B, ...] state before the batch; zeros where None.
+
+        Returns:
+          Scalar float32 loss, and what it is made of.
+
+        Raises:
+          ValueError: the batch has a wrong rank or dtype.
+        """
+        _check_batch(batch)
+        data = self.preprocess(batch)
+        size, length = batch.reward.shape
+        flat = {key: _merge(value) for key, value in data.observation.items()}  # [B*T, ...]
+        embedding = tf.reshape(self.encoder(flat), [size, length, self.encoder.size])
+        states, posterior, prior = self.rssm.observe(
+            embedding,
+            data.action,
+            data.is_first,
+            state or self.rssm.initial(size),
+            seed,
+        )
+        predictions = self._predictions(self.rssm.features(states))
+        targets = data.observation | {
+            "reward": data.reward,
+            "discount": self.discount_target(data.is_terminal),
+        }
+        likelihoods = {key: head.log_prob(targets[key]) for key, head in predictions.items()}
+        kl_loss, kl = self.kl_loss(posterior, prior)
+        losses = {"kl": kl_loss}
+        total = self._kl_scale(step) * kl_loss
+        for key, likelihood in likelihoods.items():
+            likelihood.shape.assert_is_compatible_with([size, length])
+            losses[key] = -tf.reduce_mean(likelihood)
+            total += self._scales[key] * losses[key]
+        return total, WorldModelOutputs(states, posterior, prior, likelihoods, kl, losses)
+
+    def kl_loss(self, posterior: tf.Tensor, prior: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """KL balancing (Algorithm 2) with free nats.
+
+        Args:
+          posterior: parameters of q(z | h, x), [..., *parameter_shape].
+          prior: parameters of p(z | h).
+
+        Returns:
+          Scalar loss, and KL(posterior || prior) per step, [...], in nats.
+        """
+
+        def divergence(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+            distribution = self.rssm.latent.distribution
+            return tfd.kl_divergence(distribution(left), distribution(right))
+
+        def free(value: tf.Tensor) -> tf.Tensor:
+            if self._free_average:
+                return tf.maximum(tf.reduce_mean(value), self._free_nats)
+            return tf.reduce_mean(tf.maximum(value, self._free_nats))
+
+        if self._kl_balance is None:
+            value = divergence(posterior, prior)
+            return free(value), value
+        value = divergence(tf.stop_gradient(posterior), prior)
+        regularizer = divergence(posterior, tf.stop_gradient(prior))
+        balance = self._kl_balance
+        return balance * free(value) + (1.0 - balance) * free(regularizer), value
+
+    def reward(self, features: tf.Tensor) -> tf.Tensor:
+        """Mean of the (transformed) reward at each state: [..., F] -> [...] float32."""
+        return self._reward(features)["mean"][..., 0]
+
+    def discount(self, features: tf.Tensor) -> tf.Tensor:
+        """Predicted discount at each state, gamma included: [..., F] -> [...] float32."""
+        if self._discount_head is None:
+            return tf.fill(tf.shape(features)[:-1], tf.constant(self._discount, tf.float32))
+        return tf.sigmoid(self._discount_head(features)["logit"][..., 0])
+
+    def _predictions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
+        """Distributions of all targets, for features [B, T, F]."""
+
+        def view(head: str) -> tf.Tensor:
+            return features if head in self._gradient_heads else tf.stop_gradient(features)
+
+        predictions = dict(self.decoder.distributions(view("image")))
+        predictions["reward"] = unit_normal(self.reward(view("reward")), 0)
+        if self._discount_head is not None:
+            logit = self._discount_head(view("discount"))["logit"][..., 0]
+            predictions["discount"] = tfd.Bernoulli(logits=logit, dtype=tf.float32)
+        return predictions
+
+
+def _merge(x: tf.Tensor) -> tf.Tensor:
+    """[B, T, ...] -> [B*T, ...]."""
+    return tf.reshape(x, [-1, *x.shape[2:]])
+
+
+def _check_batch(batch: Batch) -> None:
+    size = batch.reward.shape
+    if len(size) != 2:
+        raise ValueError(f"Batch.reward must be [B, T], but it is {size}.")
+    if len(batch.action.shape) != 3 or batch.action.shape[:2] != size:
+        raise ValueError(f"Batch.action must be [B, T, A] with {size}: {batch.action.shape}.")
+    for name in ("is_first", "is_last", "is_terminal"):
+        flag = getattr(batch, name)
+        if flag.shape != size or flag.dtype != tf.bool:
+            raise ValueError(f"Batch.{name} must be bool {size}: {flag.dtype} {flag.shape}.")
+    for key, value in batch.observation.items():
+        if value.shape[:2] != size:
+            raise ValueError(f"Batch.observation['{key}'] must start with {size}: {value.shape}.")

@@ -1,0 +1,62 @@
+"""Packaging: gin files and baselines stay at the top for people and go into the wheel."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dreamer_tf/__init__.py").read_text())[1]
+DATA = {"dreamer_tf.gin_configs": "gin_configs", "dreamer_tf.baselines": "baselines"}
+
+setup(
+    name="dreamer_tf",
+    version=VERSION,
+    description="DreamerV2 (discrete world models) in TensorFlow 2, inside Dopamine",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=[*find_packages(include=["dreamer_tf", "dreamer_tf.*"]), *DATA],
+    package_dir=DATA,
+    package_data={name: ["**/*.gin", "**/*.json", "**/*.md"] for name in DATA},
+    install_requires=[
+        "absl-py>=2.1,<3",
+        "ale-py>=0.11,<0.13",
+        "dm_control>=1.0.30,<1.1",
+        "dopamine-rl>=4.1.2,<4.2",
+        "flax>=0.10,<0.11",
+        "gin-config>=0.5,<0.6",
+        "gymnasium>=1.1,<1.5",
+        "imageio>=2.34,<3",
+        # From 0.7 on it breaks tensorflow_probability.substrates.jax, which Dopamine imports.
+        "jax>=0.6,<0.7",
+        "keras>=3.10,<4",
+        "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
+        "numpy>=1.26,<3",
+        "opencv-python>=4.10,<6",
+        "orbax-checkpoint>=0.11,<0.12",
+        "tensorboard>=2.19,<2.22",
+        "tensorflow>=2.19,<2.22",
+        "tensorflow-probability[tf]>=0.25,<0.26",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "dev": [
+            "build>=1.2,<2",
+            "pytest>=8,<10",
+            "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
+            "ruff>=0.17,<0.18",
+            "setuptools>=68",
+            "wheel>=0.43,<1",
+        ],
+        "gpu": ["tensorflow[and-cuda]>=2.19,<2.22"],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,102 @@
+"""Checkpoints are complete or absent, and never trusted."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore, DamagedCheckpoint
+
+
+def checkpoint(number: int) -> Checkpoint:
+    arrays = {"weights/a": np.full((3, 2), number, np.float32), "count": np.int64(number)}
+    return Checkpoint(arrays, {"number": number, "rng": {"state": 2**100}})
+
+
+def test_round_trip(tmp_path):
+    store = CheckpointStore(tmp_path / "checkpoints")
+    assert store.load_latest() is None
+    store.save(1, checkpoint(1))
+    number, loaded = store.load_latest()
+    assert number == 1 and loaded.state == checkpoint(1).state
+    np.testing.assert_array_equal(loaded.arrays["weights/a"], checkpoint(1).arrays["weights/a"])
+    assert loaded.arrays["count"] == 1
+
+
+def test_only_the_newest_are_kept(tmp_path):
+    store = CheckpointStore(tmp_path, keep=2)
+    for number in range(1, 6):
+        store.save(number, checkpoint(number))
+    assert store.numbers() == [4, 5]
+
+
+def damage_truncate(path):
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def damage_flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def damage_remove(path):
+    path.unlink()
+
+
+def damage_foreign(path):
+    path.write_bytes(b'{"format": 1}')
+
+
+@pytest.mark.parametrize("damage", [damage_truncate, damage_flip, damage_remove, damage_foreign])
+@pytest.mark.parametrize("name", ["arrays.npz", "state.json", "manifest.json"])
+def test_damaged_checkpoints_are_passed_over(tmp_path, damage, name):
+    store = CheckpointStore(tmp_path)
+    for number in (1, 2):
+        store.save(number, checkpoint(number))
+    damage(store.path(2) / name)
+    if name != "manifest.json" or damage is not damage_flip:  # a flip may keep its meaning
+        with pytest.raises(DamagedCheckpoint):
+            store.load(2)
+        assert store.load_latest()[0] == 1
+
+
+def test_no_good_checkpoint_is_an_error(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(1, checkpoint(1))
+    damage_remove(store.path(1) / "state.json")
+    with pytest.raises(UserError, match="None of the 1 checkpoints"):
+        store.load_latest()
+
+
+def test_newer_format_is_refused(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(1, checkpoint(1))
+    manifest = store.path(1) / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
+    with pytest.raises(DamagedCheckpoint, match="format is 99"):
+        store.load(1)
+
+
+def test_an_unfinished_write_is_not_a_checkpoint(tmp_path, monkeypatch):
+    store = CheckpointStore(tmp_path)
+    store.save(1, checkpoint(1))
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(UserError, match="No space left"):
+        store.save(2, checkpoint(2))
+    assert store.numbers() == [1] and store.load_latest()[0] == 1
+    monkeypatch.undo()
+    store.save(2, checkpoint(2))
+    assert store.load_latest()[0] == 2
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(1, Checkpoint({"object": np.array([{"a": 1}], dtype=object)}, {}))
+    with pytest.raises(DamagedCheckpoint, match="allow_pickle"):
+        store.load(1)

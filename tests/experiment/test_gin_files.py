@@ -1,0 +1,111 @@
+"""Gin files: finding, reading, recording, and what users are told."""
+
+import gin
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from tests.helpers import TINY
+
+SHIPPED = [
+    str(path.relative_to(gin_files.shipped_directory())) for path in gin_files.shipped_files()
+]
+
+
+def test_there_are_shipped_files():
+    assert {"atari.gin", "atari_small.gin"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_file_parses_and_constructs(name, tmp_path):
+    """With its own sizes, but a small replay."""
+    gin_files.parse([name], ["EpisodeReplay.capacity=1000", "EpisodeReplay.reserve=100"])
+    runner = launch.make_runner(str(tmp_path), 0)
+    text = launch.describe(runner)
+    assert runner.environment.name in text
+    operative = (tmp_path / gin_files.OPERATIVE_FILE).read_text()
+    assert "Runner.training_steps" in operative
+
+
+def test_the_papers_schedule_follows_from_atari_gin(tmp_path):
+    gin_files.parse(["atari.gin"], ["EpisodeReplay.reserve=0"])
+    runner = launch.make_runner(str(tmp_path), 0)
+    text = launch.describe(runner)
+    for fact in ("200,000,000 frames", "12,500,000 updates", "468.75e9 imagined states"):
+        assert fact in text
+    counts = runner.agent.learner.num_parameters
+    assert 19.5e6 < counts["world model"] < 20.5e6
+    assert 1.0e6 < counts["actor"] < 1.2e6 and 1.0e6 < counts["critic"] < 1.2e6
+    assert runner.agent.replay.bytes == 2_000_000 * (64 * 64 + 4 + 4 + 3)
+
+
+def test_files_are_found_here_first_then_among_the_shipped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert gin_files.find("atari") == str(gin_files.shipped_directory() / "atari.gin")
+    (tmp_path / "atari.gin").write_text("")
+    assert gin_files.find("atari.gin") == "atari.gin"
+
+
+def test_bindings_win_over_files():
+    gin_files.parse(["atari_small.gin"], ["EpisodeReplay.batch_size=7"])
+    assert gin.query_parameter("EpisodeReplay.batch_size") == 7
+    assert gin.query_parameter("EpisodeReplay.sequence_length") == 32
+    assert gin.query_parameter("WorldModel.discount") == 0.995
+
+
+@pytest.mark.parametrize(
+    "files,bindings,words",
+    [
+        (["atary.gin"], [], ["atary.gin", "'atari.gin'"]),
+        (["atari.gin"], ["RSSM.unit=5"], ["RSSM has no parameter 'unit'", "'units'"]),
+        (["atari.gin"], ["RSMM.units=5"], ["'RSMM'", "'RSSM'"]),
+        (["atari.gin"], ["RSSM.latent=@CategoricalLatents()"], ["'CategoricalLatent'"]),
+        (["atari.gin"], ["RSSM.units="], ["Unable to parse"]),
+    ],
+)
+def test_errors_name_the_nearest(files, bindings, words):
+    with pytest.raises(UserError) as error:
+        gin_files.parse(files, bindings)
+    for word in words:
+        assert word in error.value.sentence
+    assert "\n" not in error.value.sentence
+
+
+def test_directory_of_another_run_is_refused(tmp_path):
+    gin_files.parse(["atari_small.gin"], list(TINY))
+    gin_files.record(tmp_path, 0)
+    gin_files.record(tmp_path, 0)
+    with pytest.raises(UserError, match="--seed=0, not 1"):
+        gin_files.record(tmp_path, 1)
+    gin.bind_parameter("Runner.num_iterations", 50)  # how long it runs may change
+    gin_files.record(tmp_path, 0)
+    gin.bind_parameter("RSSM.units", 99)
+    with pytest.raises(UserError, match=r"RSSM\.units was 12 and is now 99"):
+        gin_files.record(tmp_path, 0)
+
+
+def test_damaged_record_is_named(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        gin_files.record(tmp_path, 0)
+
+
+def test_fingerprint_ignores_what_may_change():
+    gin_files.parse(["atari_small.gin"])
+    first = gin_files.fingerprint(gin_files.bindings())
+    gin.bind_parameter("Runner.num_iterations", 77)
+    assert gin_files.fingerprint(gin_files.bindings()) == first
+    gin.bind_parameter("RSSM.units", 77)
+    assert gin_files.fingerprint(gin_files.bindings()) != first
+
+
+def test_long_values_are_one_binding():
+    names = tuple(f"observation_number_{index}" for index in range(30))
+    gin.bind_parameter("WorldModel.gradient_heads", names)
+    found = gin_files.bindings()
+    assert all(name in found["WorldModel.gradient_heads"] for name in names)
+
+
+def test_missing_environment_is_named():
+    with pytest.raises(UserError, match="create_environment_fn is not set"):
+        launch.make_environment()

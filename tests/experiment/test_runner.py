@@ -1,0 +1,212 @@
+"""DreamerRunner: the order of all calls, seeds, interruption, resuming, logs."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import agents
+from dreamer_tf.experiment.dopamine_compat import run_experiment
+from dreamer_tf.experiment.runner import DreamerRunner, Interrupted
+from dreamer_tf.scores import score_files
+from tests.helpers import ScriptedAgent, ScriptedEnvironment, bind
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Runs a scripted agent; phases of 12 training steps and 5 evaluation steps."""
+    monkeypatch.setitem(agents.AGENTS, "scripted", ScriptedAgent)
+    bind(
+        "dreamer_tf.create_agent.agent_name='scripted'",
+        "Runner.num_iterations=1",
+        "Runner.training_steps=12",
+        "Runner.evaluation_steps=5",
+        "Runner.max_steps_per_episode=100",
+        "Runner.clip_rewards=False",
+        "DreamerRunner.progress_bar=False",
+        "CollectorDispatcher.collectors=('json_lines', 'tensorboard')",
+    )
+
+
+def make_runner(base_dir, script=((5, "terminated"), (7, "truncated")), seed=0):
+    return DreamerRunner(base_dir, lambda: ScriptedEnvironment(script), seed=seed)
+
+
+def episode(number, length, terminal, evaluation=False, first=0):
+    """The tape of one episode; rewards are action + 0.5."""
+    tape = [("begin", evaluation, (number, 0))]
+    action = 0
+    for step in range(1, length):
+        tape.append(("step", action + 0.5, (number, step)))
+        action = (first + len(tape)) % 3
+    tape.append(("end", action + 0.5, terminal, (number, length)))
+    return tape
+
+
+def test_tape(scripted, tmp_path):
+    """Every call that the agent gets, in order, over a training and an evaluation phase."""
+    runner = make_runner(tmp_path)
+    runner.run_experiment()
+    expected = episode(0, 5, True)
+    expected += episode(1, 7, False, first=len(expected))
+    expected += episode(0, 5, True, evaluation=True, first=len(expected))
+    assert runner.agent.tape == expected
+
+
+def test_runner_time_limit_is_a_truncation(scripted, tmp_path):
+    """Runner.max_steps_per_episode ends an episode without terminating it."""
+    bind("Runner.max_steps_per_episode=4", "Runner.evaluation_steps=0")
+    runner = make_runner(tmp_path, [(9, "terminated")])
+    runner.run_experiment()
+    ends = [call for call in runner.agent.tape if call[0] == "end"]
+    assert [end[2:] for end in ends] == [(False, (number, 4)) for number in range(3)]
+
+
+def test_lost_life_ends_an_episode_for_the_agent_only(scripted, tmp_path):
+    bind("Runner.training_steps=1", "Runner.evaluation_steps=0")
+    runner = make_runner(tmp_path, [(6, "life")])
+    runner.run_experiment()
+    kinds = [(call[0], call[-1]) for call in runner.agent.tape]
+    assert kinds[3:6] == [("step", (0, 3)), ("end", (0, 4)), ("begin", (0, 4))]
+    assert [call[2] for call in runner.agent.tape if call[0] == "end"] == [True, True]
+    assert runner.scores[0].episodes == 1
+
+
+def test_rewards_are_clipped_only_on_request(scripted, tmp_path):
+    bind("Runner.clip_rewards=True", "Runner.evaluation_steps=0")
+    runner = make_runner(tmp_path)
+    runner.run_experiment()
+    rewards = [call[1] for call in runner.agent.tape if call[0] in ("step", "end")]
+    assert max(rewards) == 1.0
+    assert runner.scores[0].value > 5.0  # the score is not clipped
+
+
+def test_statistics_are_those_of_dopamine(scripted, tmp_path):
+    """Dopamine's own Runner on the same script counts the same."""
+    runner = make_runner(tmp_path / "ours")
+    runner.run_experiment()
+    ours = runner._logger.data["iteration_0"]
+
+    class DopamineAgent(ScriptedAgent):
+        def end_episode(self, reward, terminal=True):
+            super().end_episode(reward, terminal, {"vector": np.zeros(3)})
+
+        def bundle_and_checkpoint(self, *_):
+            return None
+
+    from dreamer_tf.environments.interface import DopamineEnvironment
+
+    theirs = run_experiment.Runner(
+        str(tmp_path / "theirs"),
+        lambda _, environment, summary_writer: DopamineAgent(None, None, base_dir=None, seed=0),
+        lambda: DopamineEnvironment(ScriptedEnvironment()),
+    )
+    theirs.run_experiment()
+    theirs = theirs._logger.data["iteration_0"]
+    assert set(ours) == set(theirs)
+    for name, values in theirs.items():
+        if name != "train_average_steps_per_second":
+            assert ours[name] == values, name
+
+
+def test_phases_are_seeded_from_run_seed_and_iteration(scripted, tmp_path):
+    bind("Runner.num_iterations=2")
+    runner = make_runner(tmp_path / "0", seed=1)
+    runner.run_experiment()
+    seeds = [seed for seed in runner.environment.seeds if seed is not None]
+    assert len(seeds) == len(set(seeds)) == 4
+    again = make_runner(tmp_path / "1", seed=1)
+    again.run_experiment()
+    assert [seed for seed in again.environment.seeds if seed is not None] == seeds
+
+
+def test_logs_are_readable_by_dopamine(scripted, tmp_path):
+    from dopamine.colab import utils
+
+    bind("Runner.num_iterations=3")
+    make_runner(tmp_path).run_experiment()
+    frame = utils.read_experiment(str(tmp_path.parent), job_descriptor=tmp_path.name)
+    assert len(frame) == 3
+    assert frame["train_episode_returns"].notna().all()
+
+
+def test_scores_and_json_lines(scripted, tmp_path):
+    bind("Runner.num_iterations=2")
+    runner = make_runner(tmp_path, seed=3)
+    runner.run_experiment()
+    scores = score_files.read(tmp_path / score_files.FILE)
+    assert scores == runner.scores
+    assert [(score.iteration, score.phase) for score in scores] == [
+        (0, "train"),
+        (0, "eval"),
+        (1, "train"),
+        (1, "eval"),
+    ]
+    assert [score.frames for score in scores] == [12, 12, 24, 24]
+    assert {score.seed for score in scores} == {3} and {score.agent for score in scores} == {
+        "Scripted"
+    }
+    records = json.loads((tmp_path / score_files.FILE).read_text())
+    assert {"Iteration", "Value", "Agent", "Phase", "GinHash"} <= set(records[0])
+    lines = (tmp_path / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    assert any("Train/AverageReturns" in json.loads(line) for line in lines)
+
+
+def test_resume_after_an_iteration(scripted, tmp_path):
+    make_runner(tmp_path).run_experiment()
+    bind("Runner.num_iterations=3")
+    runner = make_runner(tmp_path)
+    assert runner._start_iteration == 1 and runner.agent.agent_steps == 12
+    runner.run_experiment()
+    assert [score.iteration for score in runner.scores] == [0, 0, 1, 1, 2, 2]
+    assert set(runner._logger.data) == {"iteration_0", "iteration_1", "iteration_2"}
+    assert make_runner(tmp_path).finished
+
+
+class Interrupting(ScriptedEnvironment):
+    """Sends a signal to its own process at a step of an episode."""
+
+    at = (1, 3)  # number of the reset, step
+
+    def step(self, action):
+        result = super().step(action)
+        if (len(self.seeds) - 1, self.steps) == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+
+def test_interrupt_saves_in_the_middle_of_a_phase(scripted, tmp_path):
+    runner = DreamerRunner(tmp_path, Interrupting)
+    with pytest.raises(Interrupted):
+        runner.run_experiment()
+    assert runner.agent.tape[-1] == ("cut",)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = make_runner(tmp_path)
+    # Episode 0 (5 steps) is finished, and 3 steps of episode 1 count.
+    assert resumed._phases["train"]["steps"] == 8
+    assert resumed._phases["train"]["lengths"] == [5]
+    resumed.run_experiment()
+    score = resumed.scores[0]
+    assert (score.phase, score.episodes, score.frames) == ("train", 2, 13)
+    assert runner.environment.seeds[0] != resumed.environment.seeds[0]
+
+
+def test_interrupt_in_the_evaluation_keeps_the_training(scripted, tmp_path):
+    class InEvaluation(Interrupting):
+        at = (2, 2)
+
+    with pytest.raises(Interrupted):
+        DreamerRunner(tmp_path, InEvaluation).run_experiment()
+    resumed = make_runner(tmp_path)
+    resumed.run_experiment()
+    assert not any(call[0] == "begin" and call[1] is False for call in resumed.agent.tape)
+    assert [score.frames for score in resumed.scores] == [12, 12]
+
+
+def test_endless_episodes_are_refused(scripted, tmp_path):
+    bind("Runner.max_steps_per_episode=None")
+    with pytest.raises(UserError, match=r"Runner\.max_steps_per_episode"):
+        make_runner(tmp_path)

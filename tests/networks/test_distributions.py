@@ -1,0 +1,60 @@
+"""Sampling: exact one-hots, probabilities, bounds, gradients, reproducibility."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dreamer_tf.networks.distributions import (
+    StraightThroughBernoulli,
+    TruncatedNormal,
+    one_hot,
+    tfd,
+)
+
+SEED = (1, 2)
+
+
+def test_one_hot_is_a_tfp_independent():
+    distribution = one_hot(tf.zeros([5, 3, 4]))
+    assert isinstance(distribution, tfd.Independent)
+    assert isinstance(distribution.distribution, tfd.OneHotCategorical)
+    assert distribution.batch_shape == (5,) and distribution.event_shape == (3, 4)
+
+
+def test_one_hot_samples_are_exact_and_follow_the_probabilities():
+    logits = tf.math.log(tf.constant([0.1, 0.2, 0.7]))
+    sample = one_hot(tf.tile(logits[None, None], [20_000, 1, 1])).sample(seed=SEED).numpy()
+    assert set(np.unique(sample)) == {0.0, 1.0}
+    np.testing.assert_array_equal(sample.sum(-1), 1.0)
+    np.testing.assert_allclose(sample.mean((0, 1)), [0.1, 0.2, 0.7], atol=0.02)
+
+
+def test_binary_gradient_is_that_of_the_probability():
+    logits = tf.constant([0.5, -1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        sample = StraightThroughBernoulli(logits=logits, dtype=tf.float32).sample(seed=SEED)
+    probability = 1 / (1 + np.exp(-logits.numpy()))
+    assert set(sample.numpy()) <= {0.0, 1.0}
+    np.testing.assert_allclose(
+        tape.gradient(sample, logits), probability * (1 - probability), rtol=1e-5
+    )
+
+
+def test_truncated_normal_stays_inside_and_keeps_its_gradient():
+    loc, scale = tf.constant([0.0, 0.999]), tf.constant([2.0, 0.1])
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        sample = TruncatedNormal(loc, scale).sample(500, seed=SEED)
+    assert np.abs(sample).max() <= 1 - 1e-6
+    assert (tape.gradient(sample, loc).numpy() > 0).all()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_seed_fixes_the_sample(compiled):
+    def draw(seed):
+        return one_hot(tf.zeros([50, 3, 4])).sample(seed=seed)
+
+    draw = tf.function(draw) if compiled else draw
+    np.testing.assert_array_equal(draw(tf.constant(SEED)), draw(tf.constant(SEED)))
+    assert (draw(tf.constant(SEED)).numpy() != draw(tf.constant([1, 3])).numpy()).any()

@@ -1,0 +1,79 @@
+"""The optimizer's safety: overflow, NaN, loss scaling. Its arithmetic is tested in parity."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dreamer_tf.networks.optimizer import Optimizer
+
+
+def make(**settings):
+    variables = [keras.Variable([1.0, 2.0], name="a"), keras.Variable([[3.0]], name="b")]
+    settings = {"learning_rate": 0.1, "weight_decay": 0.01} | settings
+    return variables, Optimizer(variables, name="test", **settings)
+
+
+def snapshot(variables, optimizer):
+    values = {variable.name: variable.numpy().copy() for variable in variables}
+    values |= {name: value.numpy().copy() for name, value in optimizer.state.items()}
+    return values
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_bad_gradient_changes_nothing(bad, compiled):
+    variables, optimizer = make(loss_scaling=True, initial_scale=1024.0)
+    apply = tf.function(optimizer.apply) if compiled else optimizer.apply
+    assert bool(apply([tf.ones(2), tf.ones((1, 1))]).applied)
+    before = snapshot(variables, optimizer)
+    result = apply([tf.constant([1.0, bad]), tf.ones((1, 1))])
+    assert not bool(result.applied) and not np.isfinite(float(result.grad_norm))
+    after = snapshot(variables, optimizer)
+    assert after.pop("test/skipped") == before.pop("test/skipped") + 1
+    assert after.pop("test/loss_scale") == before.pop("test/loss_scale") / 2 == 512.0
+    assert after.pop("test/good_steps") == 0 and before.pop("test/good_steps") == 1
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value, err_msg=name)
+
+
+def test_without_scaling_the_scale_stays_one():
+    _, optimizer = make()
+    optimizer.apply([tf.constant([np.nan, 1.0]), tf.ones((1, 1))])
+    assert float(optimizer.loss_scale) == 1.0 and int(optimizer.skipped) == 1
+
+
+def test_scaling_cancels():
+    """A scaled loss with its scaled gradients makes the same step."""
+    plain_variables, plain = make()
+    scaled_variables, scaled = make(loss_scaling=True, initial_scale=256.0)
+    assert float(scaled.scale_loss(tf.constant(2.0))) == 512.0
+    gradients = [tf.constant([0.3, -0.2]), tf.constant([[0.1]])]
+    plain.apply(gradients)
+    scaled.apply([gradient * 256.0 for gradient in gradients])
+    for ours, theirs in zip(plain_variables, scaled_variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_the_scale_grows_after_good_steps():
+    _, optimizer = make(loss_scaling=True, initial_scale=8.0, scale_period=3)
+    for expected in (8.0, 8.0, 16.0, 16.0):
+        optimizer.apply([tf.ones(2), tf.ones((1, 1))])
+        assert float(optimizer.loss_scale) == expected
+
+
+def test_an_unused_variable_only_decays():
+    variables, optimizer = make()
+    optimizer.apply([tf.ones(2), None])
+    np.testing.assert_allclose(variables[1].numpy(), [[3.0 * 0.99]])
+
+
+def test_learning_rate_schedule_follows_the_steps():
+    variables, optimizer = make(
+        learning_rate=lambda step: tf.where(step < 1, 0.0, 0.5), weight_decay=0.0
+    )
+    before = variables[0].numpy()
+    optimizer.apply([tf.ones(2), tf.ones((1, 1))])
+    np.testing.assert_array_equal(variables[0].numpy(), before)
+    optimizer.apply([tf.ones(2), tf.ones((1, 1))])
+    assert (variables[0].numpy() < before).all()

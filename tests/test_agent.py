@@ -1,0 +1,248 @@
+"""The agent and its learner: what is stored, when it learns, exact resume."""
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dreamer_tf.agent import DreamerV2Agent
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.experiment.checkpoints import Checkpoint
+from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.learner import Learner
+from dreamer_tf.replay import Sequences
+from tests.helpers import TINY, ScriptedEnvironment
+
+
+def configure(*bindings):
+    gin_files.parse(["atari.gin"], [*TINY, *bindings])
+
+
+def make_agent(directory, environment=None, **settings):
+    environment = environment or ScriptedEnvironment()
+    return DreamerV2Agent(
+        environment.observation_space, environment.action_space, base_dir=directory, **settings
+    )
+
+
+def sequences(size=3, length=6, actions=3, seed=0, images=False):
+    rng = np.random.default_rng(seed)
+    observation = {"vector": rng.normal(size=(size, length, 3)).astype(np.float32)}
+    if images:
+        shade = rng.integers(0, 256, (size, length, 1, 1, 1), np.uint8)
+        observation["image"] = np.tile(shade, (1, 1, 64, 64, 1))
+    flags = rng.random((3, size, length)) < 0.1
+    return Sequences(
+        observation,
+        rng.integers(0, actions, (size, length)).astype(np.int32),
+        rng.normal(size=(size, length)).astype(np.float32),
+        *flags,
+    )
+
+
+def make_learner(images=False, action_space=None, **settings):
+    environment = ScriptedEnvironment(images=images)
+    return Learner(
+        environment.observation_space, action_space or environment.action_space, seed=0, **settings
+    )
+
+
+def test_the_replay_holds_what_arrived(tmp_path):
+    """Image, the action that LED to it, its reward, and the flags, at every index."""
+    configure("EpisodeReplay.sequence_length=6", "DreamerV2Agent.prefill_steps=1000")
+    agent = make_agent(tmp_path)
+    environment = ScriptedEnvironment()
+    actions, rewards = [0], [0.0]
+    action = agent.begin_episode(environment.reset())
+    for _ in range(4):
+        observation, reward, *_ = environment.step(action)
+        actions.append(action)
+        rewards.append(reward)
+        action = agent.step(reward, observation)
+    observation, reward, terminated, *_ = environment.step(action)
+    actions.append(action)
+    rewards.append(reward)
+    agent.end_episode(reward, terminated, observation)
+    batch = agent.replay.sample()
+    for row in range(3):
+        np.testing.assert_array_equal(batch.observation["vector"][row, :, 1], np.arange(6))
+        np.testing.assert_array_equal(batch.action[row], actions)
+        np.testing.assert_array_equal(batch.reward[row], rewards)
+        np.testing.assert_array_equal(batch.is_first[row], [1, 0, 0, 0, 0, 0])
+        np.testing.assert_array_equal(batch.is_last[row], [0, 0, 0, 0, 0, 1])
+        np.testing.assert_array_equal(batch.is_terminal[row], [0, 0, 0, 0, 0, 1])
+
+
+def test_evaluation_stores_and_learns_nothing(tmp_path):
+    configure()
+    agent = make_agent(tmp_path)
+    agent.eval_mode = True
+    environment = ScriptedEnvironment()
+    before = {name: value.numpy() for name, value in agent.learner.variables().items()}
+    agent.begin_episode(environment.reset())
+    for _ in range(30):
+        agent.step(0.0, environment._observation())
+    agent.end_episode(0.0, True)
+    assert len(agent.replay) == 0 and agent.agent_steps == 0
+    for name, value in agent.learner.variables().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+def test_last_observation_is_required(tmp_path):
+    configure()
+    agent = make_agent(tmp_path)
+    agent.begin_episode(ScriptedEnvironment().reset())
+    with pytest.raises(ValueError, match="last observation"):
+        agent.end_episode(0.0, True)
+
+
+def test_settings_are_checked(tmp_path):
+    configure("DreamerV2Agent.train_ratio=0")
+    with pytest.raises(UserError, match=r"DreamerV2Agent\.train_ratio is 0"):
+        make_agent(tmp_path)
+
+
+def test_train_ratio_and_one_trace(tmp_path):
+    configure("DreamerV2Agent.prefill_steps=10", "DreamerV2Agent.train_ratio=5")
+    runner = DreamerRunner(tmp_path, ScriptedEnvironment)
+    runner.run_experiment()
+    agent = runner.agent
+    learning = [step for step in range(1, agent.agent_steps + 1) if step >= 10 and step % 5 == 0]
+    assert agent.updates == len(learning) >= 6
+    assert agent.learner.num_traces == 1
+
+
+def run(directory, iterations, *bindings):
+    """A run with three kinds of episode end, from wherever it stands."""
+    script = ((5, "terminated"), (7, "truncated"), (30, "terminated"))
+    configure(f"Runner.num_iterations={iterations}", *bindings)
+    runner = DreamerRunner(directory, lambda: ScriptedEnvironment(script))
+    runner.run_experiment()
+    return runner
+
+
+def everything(runner):
+    checkpoint = Checkpoint({}, {})
+    runner.agent.save(checkpoint)
+    return checkpoint
+
+
+def test_resume_is_bit_identical(tmp_path):
+    """Two iterations in one go, and in two processes' worth of objects."""
+    whole = run(tmp_path / "whole", 2)
+    run(tmp_path / "parts", 1)
+    parts = run(tmp_path / "parts", 2)
+    ours, theirs = everything(whole), everything(parts)
+    assert whole.agent.updates == parts.agent.updates > 5
+    assert set(ours.arrays) == set(theirs.arrays)
+    for name, value in ours.arrays.items():
+        np.testing.assert_array_equal(value, theirs.arrays[name], err_msg=name)
+    assert ours.state == theirs.state
+    assert whole.scores == parts.scores
+    for path in (tmp_path / "whole/replay").iterdir():
+        assert path.read_bytes() == (tmp_path / "parts/replay" / path.name).read_bytes()
+
+
+def test_checkpoint_of_another_network(tmp_path):
+    configure()
+    checkpoint = Checkpoint({}, {})
+    make_agent(tmp_path / "a").save(checkpoint)
+    configure("RSSM.units=13")
+    with pytest.raises(UserError, match="another network"):
+        make_agent(tmp_path / "b").restore(checkpoint)
+
+
+def test_weights_follow_the_seed():
+    configure()
+    environment = ScriptedEnvironment()
+    spaces = environment.observation_space, environment.action_space
+    first, same, other = (Learner(*spaces, seed=seed).variables() for seed in (0, 0, 1))
+    kernels = [name for name in first if name.endswith("kernel")]
+    assert len(kernels) > 15
+    for name in kernels:
+        np.testing.assert_array_equal(first[name], same[name])
+        assert (first[name].numpy() != other[name].numpy()).any()
+
+
+def test_checkpoint_names_are_unique():
+    configure()
+    learner = make_learner(images=True)
+    counted = sum(len(module.variables) for module in (learner.world_model, learner.actor_critic))
+    counted += sum(len(optimizer.state) for optimizer in learner.optimizers.values()) + 2
+    assert len(learner.variables()) == counted
+
+
+def test_overfits_one_batch():
+    """Every loss of the world model falls on a batch that never changes."""
+    configure("world_model/Optimizer.learning_rate=3e-3", "WorldModel.discount_scale=1.0")
+    learner = make_learner(images=True)
+    batch = sequences(images=True)
+    history = [{k: float(v) for k, v in learner.update(batch).items()} for _ in range(60)]
+    for name in ("image_error", "vector_error", "reward_loss", "discount_loss"):
+        assert history[-1][name] < 0.9 * history[0][name] or history[-1][name] < 0.05, name
+    assert all(np.isfinite(list(metrics.values())).all() for metrics in history)
+    assert learner.num_traces == 1
+
+
+def test_policy_is_reproducible_and_resets():
+    configure()
+    learner = make_learner()
+    observation = {"vector": np.ones((2, 3), np.float32)}
+    state = learner.initial_policy_state(2)
+    first = np.array([True, True])
+    action, after = learner.policy(observation, first, state, 5, True)
+    again, _ = learner.policy(observation, first, state, 5, True)
+    np.testing.assert_array_equal(action, again)
+    # is_first wipes whatever state is passed in.
+    reset, restarted = learner.policy(observation, first, after, 5, True)
+    np.testing.assert_array_equal(reset, action)
+    np.testing.assert_array_equal(restarted.latent.deter, after.latent.deter)
+    counters = [learner.policy(observation, first, state, n, True)[0] for n in range(30)]
+    assert len({tuple(action) for action in counters}) > 3
+    greedy = [learner.policy(observation, first, state, n, False)[0] for n in range(5)]
+    assert all(action.dtype == np.int32 for action in greedy)
+
+
+def test_continuous_actions():
+    configure("ActorCritic.gradient_mixing=0.0")
+    space = gymnasium.spaces.Box(-1, 1, (2,))
+    learner = make_learner(action_space=space)
+    batch = sequences()
+    rng = np.random.default_rng(0)
+    batch = batch._replace(action=rng.uniform(-1, 1, (3, 6, 2)).astype(np.float32))
+    metrics = learner.update(batch)
+    assert np.isfinite(float(metrics["actor_loss"]))
+    action, _ = learner.policy(
+        {"vector": np.ones((4, 3), np.float32)},
+        np.ones(4, bool),
+        learner.initial_policy_state(4),
+        0,
+        True,
+    )
+    assert action.shape == (4, 2) and np.abs(action).max() < 1
+
+
+@pytest.mark.parametrize("space", [gymnasium.spaces.Discrete(3), gymnasium.spaces.Box(-1, 1, (2,))])
+def test_exploration_noise(space):
+    configure("Learner.exploration_noise=1.0")
+    learner = make_learner(action_space=space)
+    action, _ = learner.policy(
+        {"vector": np.ones((500, 3), np.float32)},
+        np.ones(500, bool),
+        learner.initial_policy_state(500),
+        0,
+        True,
+    )
+    if isinstance(space, gymnasium.spaces.Discrete):
+        np.testing.assert_allclose(np.bincount(action) / 500, 1 / 3, atol=0.1)
+    else:
+        assert (np.abs(action) == 1.0).any() and np.abs(action).max() <= 1.0
+
+
+def test_describe_states_the_schedule(tmp_path):
+    configure("Runner.num_iterations=7", "AtariEnvironment.game_name='Breakout'")
+    text = launch.describe(launch.make_runner(str(tmp_path), 0))
+    assert "280 agent steps = 1,120 frames, 35 updates" in text
+    assert f"{35 * 3 * 6 * 3:,} imagined states" in text
+    assert tf.executing_eagerly()

@@ -1,0 +1,223 @@
+"""The commands as users run them: in their own process, from an empty directory."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.helpers import TINY
+
+SMALL = [f"--gin_bindings={binding}" for binding in TINY]
+
+
+def run(directory, module, *arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", f"dreamer_tf.{module}", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **settings,
+    )
+
+
+def assert_sentence(result, *words):
+    """Exit code 2 and one sentence, no traceback."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if ".py: " in line]
+    assert len(lines) == 1 and "Traceback" not in result.stderr, result.stderr
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run on ALE Pong with a tiny model, in the default base directory."""
+    directory = tmp_path_factory.mktemp("trained")
+    result = run(directory, "train", "--gin_files=atari.gin", "--seed=4", *SMALL)
+    assert result.returncode == 0, result.stderr
+    return directory, result
+
+
+def test_train_writes_everything_and_says_where(trained):
+    directory, result = trained
+    base_dir = directory / "runs/atari/Pong/4"
+    assert "base directory  runs/atari/Pong/4" in result.stdout
+    assert "parameters      world model " in result.stdout
+    assert "steps, 0.00 GB on disk" in result.stdout
+    for word in ("scores.json", "tensorboard --logdir=", "ckpt-000001", "dreamer_tf.evaluate"):
+        assert word in result.stdout
+    for name in (
+        "config.gin",
+        "operative_config.gin",
+        "run.json",
+        "scores.json",
+        "logs/log_0",
+        "metrics/json_lines/metrics.jsonl",
+        "checkpoints/ckpt-000001/manifest.json",
+    ):
+        assert (base_dir / name).exists(), name
+    assert list((base_dir / "metrics/tensorboard").iterdir())
+    lines = (base_dir / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    metrics = [json.loads(line) for line in lines if "Agent/kl" in line]
+    assert metrics and metrics[-1]["Agent/updates"] == 4
+    assert metrics[-1]["Agent/world_model_skipped_updates"] == 0
+    phases = [score["Phase"] for score in json.loads((base_dir / "scores.json").read_text())]
+    assert phases == ["train", "eval"]
+    assert not any(path.suffix == ".pkl" for path in base_dir.rglob("*"))
+
+
+def test_same_command_resumes(trained):
+    directory, _ = trained
+    more = [*SMALL, "--gin_bindings=Runner.num_iterations=2"]
+    result = run(directory, "train", "--gin_files=atari.gin", "--seed=4", *more)
+    assert result.returncode == 0, result.stderr
+    assert "resumed         at 40 agent steps and 4 updates" in result.stdout
+    scores = json.loads((directory / "runs/atari/Pong/4/scores.json").read_text())
+    assert [score["Iteration"] for score in scores] == [0, 0, 1, 1]
+
+
+def test_evaluate_prints_json_and_records_a_video(trained):
+    directory, _ = trained
+    result = run(
+        directory,
+        "evaluate",
+        "--base_dir=runs/atari/Pong/4",
+        "--episodes=2",
+        "--video=episode.gif",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["episodes"] == 2 and len(report["returns"]) == 2
+    assert report["lengths"] == [20, 20] and report["game"] == "Pong"
+    import imageio.v3
+
+    frames = imageio.v3.imread(directory / "episode.gif")
+    assert frames.shape[1:3] == (210, 160) and len(frames) > 1
+
+
+def test_readme_lines_load_a_policy(trained):
+    """Ten lines of Python: load, act, through Gymnasium's own interface."""
+    directory, _ = trained
+    code = """
+import dreamer_tf
+policy = dreamer_tf.load_policy("runs/atari/Pong/4")
+environment = policy.gymnasium_environment()
+observation, info = environment.reset(seed=1)
+total = 0.0
+for _ in range(5):
+    action = policy(observation)
+    observation, reward, terminated, truncated, info = environment.step(action)
+    total += reward
+assert environment.observation_space.contains(observation)
+print(total)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, timeout=200
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
+    long = [*SMALL, "--gin_bindings=Runner.training_steps=1000000"]
+    arguments = ["--gin_files=atari.gin", "--base_dir=run", *long]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamer_tf.train", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "run/metrics/json_lines/metrics.jsonl"
+    deadline = time.monotonic() + 200
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 75, errors
+    assert "To go on:\npython -m dreamer_tf.train --gin_files=atari.gin" in output
+    assert (tmp_path / "run/checkpoints/ckpt-000001").exists()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dreamer_tf.train", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("resumed"):
+            break
+    else:
+        pytest.fail("the second process did not resume")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=100)
+
+
+def test_misspelt_flag(tmp_path):
+    assert_sentence(run(tmp_path, "train", "--gin_file=atari.gin"), "gin_file")
+    assert_sentence(run(tmp_path, "train", "atari.gin"), "'atari.gin' is not a flag")
+    assert_sentence(run(tmp_path, "train", "--seed=-1", "--gin_files=atari.gin"), "seed")
+
+
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        ([], ["--gin_files", "atari_small.gin"]),
+        (["--gin_files=atary.gin"], ["atary.gin", "'atari.gin'"]),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=AtariEnvironment.game_name='Pnog'"],
+            ["AtariEnvironment.game_name", "'Pong'"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=WorldModel.kl_scales=1"],
+            ["kl_scales", "'kl_scale'"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=EpisodeReplay.capacity=10**13"],
+            ["gin:"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=EpisodeReplay.capacity=1000000000000"],
+            ["GB", "EpisodeReplay.capacity"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=Learner.precision='float64'"],
+            ["Learner.precision", "mixed_float16"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--base_dir=/proc/run"],
+            ["/proc/run", "--base_dir"],
+        ),
+    ],
+)
+def test_user_errors(tmp_path, arguments, words):
+    assert_sentence(run(tmp_path, "train", *arguments), *words)
+
+
+def test_directory_of_another_configuration(trained):
+    directory, _ = trained
+    base = ["--gin_files=atari.gin", "--seed=4", *SMALL]
+    result = run(directory, "train", *base, "--gin_bindings=RSSM.units=13")
+    assert_sentence(result, "RSSM.units was 12 and is now 13", "--base_dir")
+
+
+def test_evaluation_errors(tmp_path):
+    assert_sentence(run(tmp_path, "evaluate"), "--base_dir")
+    assert_sentence(run(tmp_path, "evaluate", "--base_dir=nowhere"), "nowhere")
+    result = run(tmp_path, "evaluate", "--base_dir=nowhere", "--video=film.mp4")
+    assert_sentence(result, "film.mp4", ".gif")
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    code = (
+        "import sys; sys.argv = ['train', '--help']; import dreamer_tf.train as train\n"
+        "from dreamer_tf import command_line\n"
+        "try: command_line.run(train.main)\n"
+        "except SystemExit: pass\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--gin_files" in result.stdout

@@ -1,0 +1,329 @@
+"""The replay: boundaries, wrap-around, short episodes, sampling, resuming."""
+
+import json
+import os
+from collections import Counter
+
+import gymnasium
+import numpy as np
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.replay import EpisodeReplay, ReleasedSampling, UniformSampling
+
+SPACE = gymnasium.spaces.Dict(
+    {
+        "image": gymnasium.spaces.Box(0, 255, (4, 4, 1), np.uint8),
+        "number": gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32),
+    }
+)
+ACTIONS = gymnasium.spaces.Discrete(5)
+
+
+def make(directory, **settings) -> EpisodeReplay:
+    defaults = {"seed": 0, "capacity": 100, "reserve": 20, "batch_size": 8, "sequence_length": 10}
+    return EpisodeReplay(directory, SPACE, ACTIONS, **(defaults | settings))
+
+
+def add_episode(replay, length, *, number=0, terminal=True, finished=True, stream=0):
+    """Adds `length` steps; observations name the episode and the step."""
+    for step in range(length):
+        last = finished and step == length - 1
+        replay.add(
+            {
+                "image": np.full((4, 4, 1), step % 256, np.uint8),
+                "number": np.array([number, step], np.float32),
+            },
+            step % 5,
+            float(step),
+            is_first=step == 0,
+            is_last=last,
+            is_terminal=last and terminal,
+            stream=stream,
+        )
+
+
+def check_sequences(batch, first_resets=True):
+    """What holds for every sequence, whatever was stored."""
+    number, step = batch.observation["number"][..., 0], batch.observation["number"][..., 1]
+    same = number[:, 1:] == number[:, :-1]
+    np.testing.assert_array_equal(np.diff(step, axis=1)[same], 1)
+    # A new episode begins exactly where is_first says so, apart from the first column.
+    np.testing.assert_array_equal(batch.is_first[:, 1:], ~same)
+    assert batch.is_first[:, 0].all() or not first_resets
+    # ... and only after a step that was the last of its episode.
+    np.testing.assert_array_equal(batch.is_last[:, :-1], ~same)
+    np.testing.assert_array_equal(batch.observation["image"][..., 0, 0, 0], step % 256)
+    np.testing.assert_array_equal(batch.action, step % 5)
+    np.testing.assert_array_equal(batch.reward, step)
+
+
+def test_sequences_keep_steps_together(tmp_path):
+    replay = make(tmp_path)
+    for number, length in enumerate((23, 4, 31)):
+        add_episode(replay, length, number=number, terminal=number != 1)
+    for _ in range(50):
+        batch = replay.sample()
+        assert batch.observation["image"].shape == (8, 10, 4, 4, 1)
+        assert batch.observation["image"].dtype == np.uint8
+        assert batch.action.dtype == np.int32 and batch.is_terminal.dtype == bool
+        check_sequences(batch)
+        number = batch.observation["number"][..., 0]
+        np.testing.assert_array_equal(batch.is_terminal, batch.is_last & (number != 1))
+    replay.close()
+
+
+def test_long_episodes_are_not_left(tmp_path):
+    """Where the episode is long enough, a sequence stays inside it."""
+    replay = make(tmp_path)
+    for number in range(3):
+        add_episode(replay, 20, number=number)
+    for _ in range(50):
+        number = replay.sample().observation["number"][..., 0]
+        assert (number == number[:, :1]).all()
+    replay.close()
+
+
+def test_wrap_around(tmp_path):
+    """The ring is overwritten many times; the newest steps are always there."""
+    replay = make(tmp_path, capacity=50, reserve=7)
+    lengths = np.random.default_rng(0).integers(1, 33, 60)
+    for number, length in enumerate(lengths):
+        add_episode(replay, int(length), number=number)
+        if len(replay) < 10:
+            continue
+        assert len(replay) == min(50, replay.steps_added)
+        oldest = replay.steps_added - len(replay)
+        replay._plan = None  # the batch that was chosen before the episode is another test's
+        replay._pending = None
+        batch = replay.sample()
+        check_sequences(batch)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        steps = starts[batch.observation["number"][..., 0].astype(int)]
+        steps = steps + batch.observation["number"][..., 1]
+        assert steps.min() >= oldest and steps.max() < replay.steps_added
+    assert replay.num_episodes <= 52
+    replay.close()
+
+
+def test_running_episode_is_used(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 15, finished=False)
+    batch = replay.sample()
+    check_sequences(batch)
+    assert not batch.is_last.any()
+    replay.close()
+
+
+def test_short_episodes_are_joined(tmp_path):
+    """All episodes shorter than a sequence, down to a single transition."""
+    replay = make(tmp_path)
+    for number in range(20):
+        add_episode(replay, 2 + number % 3, number=number)
+    seen = set()
+    for _ in range(60):
+        batch = replay.sample()
+        check_sequences(batch)
+        assert (batch.is_first.sum(1) >= 3).all()
+        seen |= set(batch.observation["number"][..., 0].astype(int).flat)
+    assert seen == set(range(20))
+    replay.close()
+
+
+def test_too_little_data(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 9, finished=False)
+    assert not replay.can_sample()
+    with pytest.raises(ValueError, match="9 steps"):
+        replay.sample()
+    replay.close()
+
+
+def draws(sampling, replay, count, length):
+    rng = np.random.default_rng(1)
+    found = Counter()
+    for _ in range(count):
+        [segment] = sampling.draw(replay._streams, length, rng)
+        found[segment.start] += 1
+    return found
+
+
+@pytest.mark.parametrize("total", [10, 11, 30])
+def test_start_distribution(tmp_path, total):
+    """Paper 2.1: uniform in the episode, then clipped to the last start that fits."""
+    replay = make(tmp_path)
+    add_episode(replay, total)
+    count, length = 20_000, 10
+    found = draws(UniformSampling(), replay, count, length)
+    expected = dict.fromkeys(range(total - length), 1 / total)
+    expected[total - length] = length / total
+    assert set(found) == set(expected)
+    for start, probability in expected.items():
+        error = 5 * np.sqrt(probability * (1 - probability) / count)
+        assert abs(found[start] / count - probability) <= error + 1e-9
+    replay.close()
+
+
+def test_start_distribution_without_ends(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 30)
+    found = draws(UniformSampling(prioritize_ends=False), replay, 20_000, 10)
+    assert set(found) == set(range(21))
+    assert all(abs(times / 20_000 - 1 / 21) < 0.01 for times in found.values())
+    replay.close()
+
+
+def test_every_step_counts_the_same(tmp_path):
+    """Episodes are drawn by their length, not uniformly over episodes."""
+    replay = make(tmp_path)
+    add_episode(replay, 80, number=0)
+    add_episode(replay, 20, number=1)
+    found = draws(UniformSampling(), replay, 10_000, 10)
+    late = sum(times for start, times in found.items() if start >= 80)
+    assert abs(late / 10_000 - 0.2) < 0.02
+    replay.close()
+
+
+def test_prefetching_changes_nothing(tmp_path):
+    replays = [make(tmp_path / str(on), prefetch=on) for on in (True, False)]
+    batches = []
+    for replay in replays:
+        found = []
+        for number in range(12):
+            add_episode(replay, 12, number=number)
+            found.append(replay.sample())
+        batches.append(found)
+        replay.close()
+    for ours, theirs in zip(*batches, strict=True):
+        np.testing.assert_array_equal(ours.observation["number"], theirs.observation["number"])
+
+
+@pytest.mark.parametrize("sampling", [UniformSampling, lambda: ReleasedSampling(3, 7)])
+def test_resume_goes_on_with_the_same_batches(tmp_path, sampling):
+    """Steps that came after the checkpoint are forgotten, those before it are all there."""
+    replay = make(tmp_path, sampling=sampling(), capacity=60, reserve=30)
+    for number in range(8):
+        add_episode(replay, 12, number=number)
+        replay.sample()
+    state = json.loads(json.dumps(replay.state()))
+    expected = []
+    for number in range(8, 10):
+        expected.append(replay.sample())
+        add_episode(replay, 12, number=number)
+    replay.close()
+
+    replay = make(tmp_path, sampling=sampling(), capacity=60, reserve=30)
+    replay.restore(state)
+    assert len(replay) == 60 and replay.steps_added == 96
+    for number, before in zip(range(8, 10), expected, strict=True):
+        after = replay.sample()
+        np.testing.assert_array_equal(after.observation["number"], before.observation["number"])
+        np.testing.assert_array_equal(after.is_first, before.is_first)
+        add_episode(replay, 12, number=number)
+    replay.close()
+
+
+def test_resume_never_shows_overwritten_steps(tmp_path):
+    """More was added since the checkpoint than the reserve holds."""
+    replay = make(tmp_path, capacity=40, reserve=10)
+    add_episode(replay, 40, number=0)
+    state = replay.state()
+    add_episode(replay, 25, number=1)
+    replay.close()
+    replay = make(tmp_path, capacity=40, reserve=10)
+    replay.restore(state)
+    assert len(replay) == 25  # 15 of the 40 steps are gone
+    for _ in range(20):
+        check_sequences(replay.sample())
+    replay.close()
+
+
+def test_cut_episode_is_truncated(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 12, finished=False)
+    replay.close_episodes()
+    add_episode(replay, 12, number=1)
+    for _ in range(20):
+        batch = replay.sample()
+        check_sequences(batch)
+        number = batch.observation["number"][..., 0]
+        assert not batch.is_terminal[number == 0].any()
+    replay.close()
+
+
+def test_streams_do_not_mix(tmp_path):
+    replay = make(tmp_path, num_streams=2)
+    for step in range(30):
+        for stream in range(2):
+            replay.add(
+                {
+                    "image": np.zeros((4, 4, 1), np.uint8),
+                    "number": np.array([stream, step], np.float32),
+                },
+                0,
+                0.0,
+                is_first=step == 0,
+                is_last=False,
+                is_terminal=False,
+                stream=stream,
+            )
+    batch = replay.sample()
+    number = batch.observation["number"][..., 0]
+    assert (number == number[:, :1]).all() and set(number.flat) == {0, 1}
+    np.testing.assert_array_equal(np.diff(batch.observation["number"][..., 1], axis=1), 1)
+    replay.close()
+
+
+def test_continuous_actions(tmp_path):
+    space = gymnasium.spaces.Box(-1, 1, (3,))
+    replay = EpisodeReplay(
+        tmp_path, SPACE, space, seed=0, capacity=50, reserve=0, batch_size=2, sequence_length=4
+    )
+    for step in range(8):
+        replay.add(
+            {"image": np.zeros((4, 4, 1)), "number": np.zeros(2)},
+            np.full(3, step / 10),
+            0.0,
+            is_first=step == 0,
+            is_last=False,
+            is_terminal=False,
+        )
+    action = replay.sample().action
+    assert action.shape == (2, 4, 3) and action.dtype == np.float32
+    np.testing.assert_allclose(np.diff(action[..., 0], axis=1), 0.1, rtol=1e-5)
+    replay.close()
+
+
+def test_wrong_use_is_named(tmp_path):
+    replay = make(tmp_path)
+    with pytest.raises(ValueError, match="is_first is False"):
+        add = {"image": np.zeros((4, 4, 1)), "number": np.zeros(2)}
+        replay.add(add, 0, 0.0, is_first=False, is_last=False, is_terminal=False)
+    with pytest.raises(ValueError, match=r"observation.number has shape \(3,\)"):
+        add = {"image": np.zeros((4, 4, 1)), "number": np.zeros(3)}
+        replay.add(add, 0, 0.0, is_first=True, is_last=False, is_terminal=False)
+    replay.close()
+
+
+def test_too_little_disk(tmp_path, monkeypatch):
+    usage = os.statvfs(tmp_path)
+    free = usage.f_bavail * usage.f_frsize
+    with pytest.raises(UserError, match=r"EpisodeReplay\.capacity") as error:
+        make(tmp_path, capacity=int(free))  # 30 bytes and more a step
+    assert "GB" in error.value.sentence and "--base_dir" in error.value.sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_of_another_configuration(tmp_path):
+    make(tmp_path).close()
+    with pytest.raises(UserError, match="another configuration"):
+        make(tmp_path, capacity=200)
+
+
+def test_announced_bytes_are_those_on_disk(tmp_path):
+    replay = make(tmp_path, capacity=100, reserve=20)
+    assert replay.bytes == 120 * (16 + 8 + 4 + 4 + 3)
+    assert replay.bytes == sum(
+        path.stat().st_size for path in tmp_path.iterdir() if path.name != "head.bin"
+    )
+    replay.close()
