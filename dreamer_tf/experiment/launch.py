@@ -8,13 +8,14 @@ from pathlib import Path
 import gin
 
 from dreamer_tf.environments.atari import AtariEnvironment
+from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 
-ENVIRONMENTS = (AtariEnvironment,)  # importing them makes them known to gin
+ENVIRONMENTS = (AtariEnvironment, ControlSuiteEnvironment)  # importing them makes them known to gin
 
 
 def make_environment() -> Environment:

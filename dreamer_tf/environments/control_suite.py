@@ -1,0 +1,174 @@
+"""The DeepMind Control Suite from pixels and from proprioception (paper, Appendix A)."""
+
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import gin
+import gymnasium
+import numpy as np
+
+from dreamer_tf.environments.interface import Observation
+from dreamer_tf.errors import UserError, nearest
+
+OBSERVATIONS = ("pixels", "proprio", "both")
+_PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); context.free()"
+
+
+@gin.configurable
+class ControlSuiteEnvironment:
+    """One task of the suite. Actions are in [-1, 1] and scaled to the bounds of the task.
+
+    Episodes end by a time limit of 1000 simulation steps, which is a truncation; the few tasks
+    with an end of their own (as lqr) terminate there.
+    """
+
+    def __init__(
+        self,
+        domain_name: str = gin.REQUIRED,
+        task_name: str = gin.REQUIRED,
+        observations: str = "pixels",
+        action_repeat: int = 2,
+        image_size: int = 64,
+        camera: int | None = None,
+    ):
+        """Loads the task.
+
+        Args:
+          domain_name: as in 'walker'.
+          task_name: as in 'walk'.
+          observations: 'pixels' (an image), 'proprio' (the task's vectors) or 'both'.
+          action_repeat: simulation steps per agent step.
+          image_size: height and width of the image.
+          camera: number of the camera; by default 2 for the quadruped, whose first one does not
+            show it, and 0 otherwise.
+
+        Raises:
+          UserError: unknown task or observations, or images that cannot be rendered here.
+        """
+        if observations not in OBSERVATIONS:
+            raise UserError(
+                f"ControlSuiteEnvironment.observations is '{observations}': use one of "
+                f"{', '.join(OBSERVATIONS)}."
+            )
+        if observations != "proprio":
+            choose_renderer()
+        suite = _suite()
+        if (domain_name, task_name) not in suite.ALL_TASKS:
+            tasks = [f"{domain} {task}" for domain, task in suite.ALL_TASKS]
+            hint = nearest(f"{domain_name} {task_name}", tasks)
+            raise UserError(
+                f"ControlSuiteEnvironment: there is no task '{task_name}' of '{domain_name}'"
+                + (f"; did you mean {hint} (domain_name and task_name)?" if hint else ".")
+            )
+        self.name = f"{domain_name}_{task_name}"
+        self.protocol = "control_suite"
+        self.frames_per_step = action_repeat
+        self._image_size = image_size
+        self._pixels = observations != "proprio"
+        self._vectors = observations != "pixels"
+        self._camera = (2 if domain_name == "quadruped" else 0) if camera is None else camera
+        self._environment = suite.load(domain_name, task_name)
+        spec = self._environment.action_spec()
+        bounded = np.isfinite(spec.minimum) & np.isfinite(spec.maximum)
+        self._low = np.where(bounded, spec.minimum, -1.0)
+        self._high = np.where(bounded, spec.maximum, 1.0)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, spec.shape, np.float32)
+        spaces = {}
+        if self._vectors:
+            for key, array in self._environment.observation_spec().items():
+                size = int(np.prod(array.shape))
+                spaces[key] = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        if self._pixels:
+            shape = (image_size, image_size, 3)
+            spaces["image"] = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self.observation_space = gymnasium.spaces.Dict(spaces)
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Starts an episode."""
+        if seed is not None:
+            self._environment.task.random.seed(seed)
+        return self._observation(self._environment.reset())
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Repeats an action; rewards are summed.
+
+        Args:
+          action: array of the task's shape in [-1, 1].
+        """
+        action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        scaled = self._low + (action + 1.0) / 2.0 * (self._high - self._low)
+        reward = 0.0
+        for _ in range(self.frames_per_step):
+            step = self._environment.step(scaled)
+            reward += float(step.reward or 0.0)
+            if step.last():
+                break
+        terminated = bool(step.last() and step.discount == 0.0)
+        return self._observation(step), reward, terminated, step.last() and not terminated, {}
+
+    def render(self) -> np.ndarray:
+        """The camera's view for people, [240, 240, 3] uint8."""
+        choose_renderer()
+        return self._environment.physics.render(240, 240, camera_id=self._camera)
+
+    def _observation(self, step: Any) -> Observation:
+        observation = {}
+        if self._vectors:
+            for key, value in step.observation.items():
+                observation[key] = np.asarray(value, np.float32).reshape(-1)
+        if self._pixels:
+            size = self._image_size
+            observation["image"] = self._environment.physics.render(
+                size, size, camera_id=self._camera
+            )
+        return observation
+
+
+def task_names() -> list[tuple[str, str]]:
+    """Domain and task of everything in the suite."""
+    return list(_suite().ALL_TASKS)
+
+
+@functools.cache
+def choose_renderer() -> str:
+    """Sets MUJOCO_GL to a way of rendering without a screen that works here: EGL, else OSMesa.
+
+    A value that is already set, or a screen, is left alone. Each way is tried in a process of its
+    own, because MuJoCo cannot change it afterwards.
+
+    Returns:
+      The value of MUJOCO_GL, or 'screen'.
+
+    Raises:
+      UserError: nothing works; names the system packages to install.
+    """
+    if "MUJOCO_GL" in os.environ:
+        return os.environ["MUJOCO_GL"]
+    if "DISPLAY" in os.environ:
+        return "screen"
+    for name in ("egl", "osmesa"):
+        settings = {"MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}
+        probe = subprocess.run(
+            [sys.executable, "-c", _PROBE], env=os.environ | settings, capture_output=True
+        )
+        if probe.returncode == 0:
+            os.environ.update(settings)
+            return name
+    raise UserError(
+        "Images of the control suite cannot be rendered here: install EGL or OSMesa (Debian, "
+        "Ubuntu: apt-get install libegl1 libgl1-mesa-dri, or libosmesa6), or set "
+        "ControlSuiteEnvironment.observations='proprio'."
+    )
+
+
+def _suite() -> Any:
+    """dm_control's suite, imported after the renderer has been chosen, if there is one."""
+    with contextlib.suppress(UserError):
+        choose_renderer()
+    from dm_control import suite
+
+    return suite
