@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.process import ProcessEnvironment
 from dreamer_tf.errors import UserError, nearest
 
 OBSERVATIONS = ("pixels", "proprio", "both")
@@ -19,7 +20,7 @@ _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(
 
 
 @gin.configurable
-class ControlSuiteEnvironment:
+class ControlSuiteEnvironment(ProcessEnvironment):
     """One task of the suite. Actions are in [-1, 1] and scaled to the bounds of the task.
 
     Episodes end by a time limit of 1000 simulation steps, which is a truncation; the few tasks
@@ -35,7 +36,7 @@ class ControlSuiteEnvironment:
         image_size: int = 64,
         camera: int | None = None,
     ):
-        """Loads the task.
+        """Loads the task in a process of its own.
 
         Args:
           domain_name: as in 'walker'.
@@ -49,6 +50,30 @@ class ControlSuiteEnvironment:
         Raises:
           UserError: unknown task or observations, or images that cannot be rendered here.
         """
+        super().__init__(
+            f"{__name__}:ControlSuiteTask",
+            domain_name=domain_name,
+            task_name=task_name,
+            observations=observations,
+            action_repeat=action_repeat,
+            image_size=image_size,
+            camera=camera,
+        )
+
+
+class ControlSuiteTask:
+    """The task itself; must not share a process with TensorFlow (see process.py)."""
+
+    def __init__(
+        self,
+        domain_name: str,
+        task_name: str,
+        observations: str,
+        action_repeat: int,
+        image_size: int,
+        camera: int | None,
+    ):
+        """Loads the task; arguments as for `ControlSuiteEnvironment`."""
         if observations not in OBSERVATIONS:
             raise UserError(
                 f"ControlSuiteEnvironment.observations is '{observations}': use one of "
@@ -99,16 +124,14 @@ class ControlSuiteEnvironment:
         Args:
           action: array of the task's shape in [-1, 1].
         """
-        action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-        scaled = self._low + (action + 1.0) / 2.0 * (self._high - self._low)
+        scaled = scale_action(action, self._low, self._high)
         reward = 0.0
         for _ in range(self.frames_per_step):
             step = self._environment.step(scaled)
             reward += float(step.reward or 0.0)
             if step.last():
                 break
-        terminated = bool(step.last() and step.discount == 0.0)
-        return self._observation(step), reward, terminated, step.last() and not terminated, {}
+        return self._observation(step), reward, *ending(step), {}
 
     def render(self) -> np.ndarray:
         """The camera's view for people, [240, 240, 3] uint8."""
@@ -126,6 +149,18 @@ class ControlSuiteEnvironment:
                 size, size, camera_id=self._camera
             )
         return observation
+
+
+def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Clips an action to [-1, 1] and maps that to [low, high]."""
+    action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+    return low + (action + 1.0) / 2.0 * (high - low)
+
+
+def ending(step: Any) -> tuple[bool, bool]:
+    """Whether a dm_env step terminated (its discount is 0) and whether it was truncated."""
+    terminated = bool(step.last() and step.discount == 0.0)
+    return terminated, bool(step.last()) and not terminated
 
 
 def task_names() -> list[tuple[str, str]]:

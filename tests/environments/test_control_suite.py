@@ -1,0 +1,179 @@
+"""The control suite: all tasks, flags, scaling, rendering, a few updates."""
+
+import os
+import subprocess
+import sys
+
+import dm_env
+import numpy as np
+import pytest
+
+from dreamer_tf.environments import control_suite
+from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
+from dreamer_tf.environments.interface import Environment
+from dreamer_tf.environments.process import ProcessEnvironment
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from tests.helpers import TINY
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    try:
+        return control_suite.choose_renderer()
+    except UserError as error:
+        pytest.skip(error.sentence)
+
+
+def test_all_tasks_load_and_step():
+    """In one process without TensorFlow, as the environment itself runs."""
+    code = """
+import numpy as np
+from dreamer_tf.environments.control_suite import ControlSuiteTask, task_names
+names = task_names()
+for domain, task in names:
+    environment = ControlSuiteTask(domain, task, "proprio", 2, 64, None)
+    assert environment.observation_space.contains(environment.reset(0)), (domain, task)
+    action = environment.action_space.sample()
+    observation, reward, terminated, truncated, _ = environment.step(action)
+    assert environment.observation_space.contains(observation), (domain, task)
+    assert np.isfinite(reward) and not terminated and not truncated, (domain, task)
+print(len(names))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 40
+
+
+def test_episodes_end_by_time_limit_as_truncated():
+    environment = ControlSuiteEnvironment("cartpole", "balance", "proprio", action_repeat=8)
+    assert isinstance(environment, Environment)
+    environment.reset(0)
+    steps, terminated, truncated = 0, False, False
+    while not (terminated or truncated):
+        _, reward, terminated, truncated, _ = environment.step(np.zeros(1, np.float32))
+        assert 0 <= reward <= 8
+        steps += 1
+    assert (steps, terminated, truncated) == (125, False, True)
+    environment.close()
+
+
+def test_actions_are_scaled_to_the_bounds():
+    low, high = np.array([-3.0, 0.0]), np.array([5.0, 1.0])
+    for action, expected in ((-1, [-3, 0]), (0, [1, 0.5]), (1, [5, 1]), (7, [5, 1])):
+        scaled = control_suite.scale_action(np.full(2, action, np.float32), low, high)
+        np.testing.assert_allclose(scaled, expected)
+
+
+def test_only_a_discount_of_zero_is_terminated():
+    middle = dm_env.TimeStep(dm_env.StepType.MID, 0.0, 1.0, {})
+    limit = dm_env.TimeStep(dm_env.StepType.LAST, 0.0, 1.0, {})
+    end = dm_env.TimeStep(dm_env.StepType.LAST, 0.0, 0.0, {})
+    assert control_suite.ending(middle) == (False, False)
+    assert control_suite.ending(limit) == (False, True)
+    assert control_suite.ending(end) == (True, False)
+
+
+def test_seeded_resets_repeat():
+    environment = ControlSuiteEnvironment("reacher", "hard", "proprio")
+    first = environment.reset(3)
+    again = environment.reset(3)
+    other = environment.reset()
+    for key, value in first.items():
+        np.testing.assert_array_equal(value, again[key])
+    assert any((value != other[key]).any() for key, value in first.items())
+    environment.close()
+
+
+def test_pixels_and_vectors(renderer):
+    environment = ControlSuiteEnvironment("walker", "walk", "both")
+    observation = environment.reset(0)
+    assert environment.observation_space.contains(observation)
+    assert observation["image"].shape == (64, 64, 3) and observation["image"].std() > 10
+    assert {"image", "velocity", "height"} <= set(observation)
+    assert environment.render().shape == (240, 240, 3)
+    environment.close()
+
+
+@pytest.mark.parametrize(
+    "file,bindings",
+    [
+        ("dmc_vision.gin", ["ControlSuiteEnvironment.camera=0"]),
+        (
+            "dmc_proprio.gin",
+            [
+                "ControlSuiteEnvironment.domain_name='cartpole'",
+                "ControlSuiteEnvironment.task_name='balance'",
+            ],
+        ),
+        (
+            "dmc_vision.gin",
+            [
+                "ControlSuiteEnvironment.domain_name='reacher'",
+                "ControlSuiteEnvironment.task_name='easy'",
+                "ControlSuiteEnvironment.observations='both'",
+            ],
+        ),
+    ],
+)
+def test_trains(request, tmp_path, file, bindings):
+    if file == "dmc_vision.gin":
+        request.getfixturevalue("renderer")
+    gin_files.parse([file], [*TINY, *bindings])
+    runner = launch.make_runner(str(tmp_path), 0)
+    runner.run_experiment()
+    assert runner.agent.updates >= 3
+    assert all(np.isfinite(value) for value in runner.agent.metrics.values())
+    assert "discount_loss" not in runner.agent.metrics
+    assert runner.agent.metrics["actor_gradient_norm"] > 0
+    runner.environment.close()
+
+
+def test_misspelt_names_are_answered_with_the_nearest():
+    with pytest.raises(UserError, match="'walker walk'"):
+        ControlSuiteEnvironment("walker", "walks", "proprio")
+    with pytest.raises(UserError, match="pixels, proprio, both"):
+        ControlSuiteEnvironment("walker", "walk", "image")
+
+
+def test_no_renderer_names_the_packages(monkeypatch):
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(control_suite, "_PROBE", "raise SystemExit(1)")
+    control_suite.choose_renderer.cache_clear()
+    try:
+        with pytest.raises(UserError, match="libegl1") as error:
+            control_suite.choose_renderer()
+        assert "libosmesa6" in error.value.sentence and "proprio" in error.value.sentence
+    finally:
+        control_suite.choose_renderer.cache_clear()
+
+
+def test_a_given_renderer_is_left_alone(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "something")
+    control_suite.choose_renderer.cache_clear()
+    try:
+        assert control_suite.choose_renderer() == "something"
+    finally:
+        control_suite.choose_renderer.cache_clear()
+
+
+def test_a_dead_process_is_named():
+    environment = ProcessEnvironment("tests.helpers:ScriptedEnvironment")
+    assert environment.name == "Scripted"
+    environment._process.kill()
+    with pytest.raises(RuntimeError, match=r"ScriptedEnvironment ended with exit code"):
+        environment.reset()
+
+
+def test_errors_of_the_environment_are_passed_on():
+    environment = ProcessEnvironment("tests.helpers:ScriptedEnvironment")
+    environment.reset()
+    with pytest.raises(RuntimeError, match="could not convert"):
+        environment.step("left")
+    environment.close()
