@@ -250,12 +250,17 @@ class DreamerV2Agent:
             self._log()
 
     def _log(self) -> None:
-        """Averages the metrics since the last line; the first update is shown at once."""
-        stacked = {
-            name: np.array([float(metrics[name]) for metrics in self._since_log])
-            for name in self._since_log[0]
-        }
-        self.metrics = {name: float(values.mean()) for name, values in stacked.items()}
+        """Averages the metrics since the last line; the first update is shown at once.
+
+        The gradient norm of an update that was skipped is not finite and is left out: the skipped
+        updates are counted in a metric of their own.
+        """
+        self.metrics = {}
+        for name in self._since_log[0]:
+            values = np.array([float(metrics[name]) for metrics in self._since_log])
+            values = values[np.isfinite(values)]
+            if values.size:
+                self.metrics[name] = float(values.mean())
         if len(self._since_log) < self._log_every:
             return
         self._since_log.clear()

@@ -1,15 +1,17 @@
 """Finding, reading and recording gin files, with errors that say what to change."""
 
+import contextlib
 import hashlib
 import importlib.util  # noqa: F401 - gin uses it without importing it
 import inspect
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gin
+from absl import logging
 
 import dreamer_tf
 from dreamer_tf.errors import UserError, nearest
@@ -85,10 +87,21 @@ def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> None:
     for directory in (shipped, *(path for path in shipped.iterdir() if path.is_dir())):
         gin.add_config_file_search_path(str(directory))
     try:
-        with gin.unlock_config():
+        with gin.unlock_config(), _quiet():
             gin.parse_config_files_and_bindings(paths, gin_bindings, finalize_config=False)
     except (ValueError, SyntaxError, OSError, KeyError, RuntimeError) as error:
         raise UserError(explain(error)) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """gin logs an error for every place where an included file is not."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def explain(error: Exception) -> str:

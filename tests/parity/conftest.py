@@ -26,17 +26,6 @@ def golden(request):
 
 
 @pytest.fixture
-def mode_samples(monkeypatch):
-    """One-hot samples become modes, as in the golden data."""
-
-    def mode(self, n, seed=None):
-        logits = self.logits_parameter()
-        return tf.one_hot(tf.argmax(logits, -1), logits.shape[-1], dtype=self.dtype)[None]
-
-    monkeypatch.setattr(tfd.OneHotCategorical, "_sample_n", mode)
-
-
-@pytest.fixture
 def prescribed_actions(monkeypatch):
     """Truncated normal samples take prescribed values, with the golden gradient rule."""
     values = []
