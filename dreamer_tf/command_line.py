@@ -18,11 +18,13 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
       main: takes the arguments that are not flags and returns an exit code. It imports
         TensorFlow itself, so that flags are checked and `--help` answers at once.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own messages
+    # TensorFlow's native code reports a missing GPU and failed graph optimizations as errors; what
+    # really goes wrong is raised in Python as well.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def guarded(argv: Sequence[str]) -> int | None:
-        if flags.FLAGS["verbosity"].using_default_value:
-            logging.set_verbosity(logging.WARNING)  # --verbosity=0 shows Dopamine's messages too
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.ERROR)  # --verbosity=0 shows Dopamine's messages too
         if len(argv) > 1:
             return _fail(f"'{argv[1]}' is not a flag: every argument is --name=value.")
         try:

@@ -185,6 +185,55 @@ def test_overfits_one_batch():
     assert learner.num_traces == 1
 
 
+def test_starts_are_paired_with_their_own_ends(monkeypatch):
+    """Imagination gets the posterior of (b, t) together with the flag of (b, t)."""
+    configure()
+    learner = make_learner()
+    batch = sequences()
+    seen = {}
+    train, loss = learner.actor_critic.train, learner.world_model.loss
+
+    def spy_loss(*arguments):
+        total, outputs = loss(*arguments)
+        seen["posterior"] = outputs.posterior
+        return total, outputs
+
+    def spy_train(model, start, is_terminal, *rest):
+        seen["start"], seen["is_terminal"] = start, is_terminal
+        return train(model, start, is_terminal, *rest)
+
+    monkeypatch.setattr(learner.world_model, "loss", spy_loss)
+    monkeypatch.setattr(learner.actor_critic, "train", spy_train)
+    tensors = tf.nest.map_structure(tf.constant, batch)
+    learner._update(tensors)
+    size, length = batch.reward.shape
+    for b in range(size):
+        for t in range(length):
+            n = b * length + t
+            np.testing.assert_array_equal(seen["start"].deter[n], seen["posterior"].deter[b, t])
+            assert bool(seen["is_terminal"][n]) == batch.is_terminal[b, t]
+    assert batch.is_terminal.any()
+
+
+def test_the_policy_sees_its_previous_action():
+    """The recurrent state of a step is that of the model fed with the action before."""
+    configure()
+    learner = make_learner()
+    rssm = learner.world_model.rssm
+    observation = {"vector": np.ones((1, 3), np.float32)}
+    state = learner.initial_policy_state(1)
+    action, state = learner.policy(observation, np.array([True]), state, 0, True)
+    np.testing.assert_array_equal(np.argmax(state.action, -1), action)
+    _, after = learner.policy(observation, np.array([False]), state, 1, True)
+    expected = {
+        choice: rssm.imagine_step(state.latent, tf.one_hot([choice], 3), tf.constant([0, 0])).deter
+        for choice in range(3)
+    }
+    distance = {c: float(tf.norm(after.latent.deter - deter)) for c, deter in expected.items()}
+    assert distance[int(action[0])] < 1e-5
+    assert min(d for c, d in distance.items() if c != int(action[0])) > 1e-4
+
+
 def test_policy_is_reproducible_and_resets():
     configure()
     learner = make_learner()

@@ -141,7 +141,7 @@ class CheckpointStore:
             try:
                 return number, self.load(number)
             except DamagedCheckpoint as error:
-                logging.warning("Checkpoint %s is damaged: %s.", self.path(number), error)
+                logging.error("Checkpoint %s is damaged: %s.", self.path(number), error)
         if numbers:
             raise UserError(
                 f"None of the {len(numbers)} checkpoints in {self.directory} can be read: restore "

@@ -72,12 +72,18 @@ def find(name: str) -> str:
     )
 
 
-def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> None:
+def parse(
+    gin_files: Sequence[str],
+    gin_bindings: Sequence[str] = (),
+    skip_unknown: bool | Sequence[str] = False,
+) -> None:
     """Reads gin files and bindings into gin's configuration.
 
     Args:
       gin_files: as for `find`.
       gin_bindings: "Name.parameter=value" each; they win over the files.
+      skip_unknown: names that may be unknown, or True for all; for programs that import only a
+        part of the package.
 
     Raises:
       UserError: a missing file, an unknown name or a value that gin cannot read.
@@ -88,7 +94,9 @@ def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> None:
         gin.add_config_file_search_path(str(directory))
     try:
         with gin.unlock_config(), _quiet():
-            gin.parse_config_files_and_bindings(paths, gin_bindings, finalize_config=False)
+            gin.parse_config_files_and_bindings(
+                paths, gin_bindings, finalize_config=False, skip_unknown=skip_unknown
+            )
     except (ValueError, SyntaxError, OSError, KeyError, RuntimeError) as error:
         raise UserError(explain(error)) from error
 

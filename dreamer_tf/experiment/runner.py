@@ -67,7 +67,7 @@ class DreamerRunner(Runner):
         self._phases = _no_progress()
         self._last_observation: Any = None
         self._bar: tqdm.tqdm | None = None
-        self._seconds_in_environment = 0.0
+        self.seconds_in_environment = 0.0
         self.scores: list[score_files.Score] = []
 
         def make_environment() -> DopamineEnvironment:
@@ -216,7 +216,7 @@ class DreamerRunner(Runner):
             raise Interrupted
         started = time.perf_counter()
         observation, reward, is_terminal = super()._run_one_step(action)
-        self._seconds_in_environment += time.perf_counter() - started
+        self.seconds_in_environment += time.perf_counter() - started
         self._last_observation = observation
         phase = self._phase
         phase["steps"] += 1
@@ -259,7 +259,7 @@ class DreamerRunner(Runner):
         self._collector_dispatcher.write(
             [
                 StatisticsInstance(
-                    "Train/SecondsInEnvironment", self._seconds_in_environment, iteration
+                    "Train/SecondsInEnvironment", self.seconds_in_environment, iteration
                 )
             ],
             collector_allowlist=("tensorboard", "json_lines"),

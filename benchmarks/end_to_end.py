@@ -1,0 +1,74 @@
+"""Frames per second of a real run, and where the time goes.
+
+python benchmarks/end_to_end.py --size=small --steps=2000
+"""
+
+import os
+import tempfile
+
+from absl import app, flags
+from common import FILES, TINY, report
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("size", "small", ["paper", "small", "tiny"], "Which model.")
+flags.DEFINE_integer("steps", 2000, "Agent steps that are timed, in whole episodes.")
+flags.DEFINE_integer("prefill", 500, "Agent steps before the first update.")
+
+
+def seconds_spent(runner) -> dict[str, float]:
+    return {"environment": runner.seconds_in_environment, **runner.agent.seconds}
+
+
+def main(_) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from dreamer_tf.experiment import gin_files, launch
+
+    bindings = [
+        "Runner.num_iterations=2",
+        "Runner.evaluation_steps=0",
+        "EpisodeReplay.capacity=50000",
+        "EpisodeReplay.reserve=0",
+        "DreamerRunner.progress_bar=False",
+        f"DreamerV2Agent.prefill_steps={FLAGS.prefill}",
+        f"Runner.training_steps={FLAGS.prefill + 100}",
+    ]
+    more = TINY if FLAGS.size == "tiny" else ()
+    gin_files.parse([FILES.get(FLAGS.size, "atari.gin")], [*more, *bindings])
+    with tempfile.TemporaryDirectory() as directory:
+        runner = launch.make_runner(directory, 0)
+        phases = []
+        run_phase = runner._run_one_phase
+
+        def timed_phase(min_steps, statistics, mode):
+            before = seconds_spent(runner)
+            steps = runner.agent.agent_steps
+            result = run_phase(min_steps, statistics, mode)
+            after = seconds_spent(runner)
+            phases.append(
+                {
+                    "steps": runner.agent.agent_steps - steps,
+                    "wall": runner._phases[mode]["seconds"],
+                    **{name: after[name] - before[name] for name in after},
+                }
+            )
+            runner._training_steps = FLAGS.steps
+            return result
+
+        runner._run_one_phase = timed_phase
+        runner.run_experiment()
+        # The first training phase compiles; evaluation phases are empty.
+        timed = phases[2]
+        steps, wall = timed.pop("steps"), timed.pop("wall")
+        report(
+            benchmark="end_to_end",
+            size=FLAGS.size,
+            agent_steps=steps,
+            frames_per_second=steps * runner.environment.frames_per_step / wall,
+            seconds=wall,
+            **{f"share_{name}": seconds / wall for name, seconds in timed.items()},
+            share_other=1.0 - sum(timed.values()) / wall,
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,77 @@
+"""The accelerator table: update and policy step in every precision, with and without XLA.
+
+python benchmarks/gpu_table.py                      # the paper's sizes, B = 16 and 50
+python benchmarks/gpu_table.py --size=tiny --batches=2 --length=8   # tries it out on a CPU
+
+Every row is a process of its own (precision and XLA cannot be mixed in one), so a row that fails
+does not end the table. Prints one JSON line a row, then the table in Markdown.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("size", "paper", ["paper", "small", "tiny"], "Which model.")
+flags.DEFINE_list("batches", ["16", "50"], "B, one row each.")
+flags.DEFINE_integer("length", 50, "T.")
+flags.DEFINE_list("precisions", ["float32", "mixed_float16", "mixed_bfloat16"], "Rows.")
+flags.DEFINE_list("xla", ["false", "true"], "Learner.jit_compile, rows.")
+flags.DEFINE_integer("updates", 20, "Updates that are timed.")
+flags.DEFINE_integer("row_seconds", 280, "A row that takes longer is given up.")
+
+UPDATES_OF_THE_PAPER = 12.5e6  # 200M frames, action repeat 4, one update per 4 agent steps
+
+
+def run(script: str, *arguments: str) -> dict:
+    """The JSON line of a benchmark, or its last line of error."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=FLAGS.row_seconds)
+    except subprocess.TimeoutExpired:
+        return {"error": f"took longer than {FLAGS.row_seconds} s"}
+    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    if result.returncode or not lines:
+        return {"error": (result.stderr.strip().splitlines() or ["no output"])[-1][:200]}
+    return json.loads(lines[-1])
+
+
+def main(_) -> None:
+    rows = []
+    for batch, precision, xla in itertools.product(FLAGS.batches, FLAGS.precisions, FLAGS.xla):
+        row = {"batch": int(batch), "precision": precision, "jit_compile": xla == "true"}
+        row |= run(
+            "train_step.py",
+            f"--size={FLAGS.size}",
+            f"--batch={batch}",
+            f"--length={FLAGS.length}",
+            f"--precision={precision}",
+            f"--jit_compile={xla}",
+            f"--updates={FLAGS.updates}",
+        )
+        if "seconds" in row:
+            row["updates_per_second"] = 1.0 / row["seconds"]
+            row["days_for_200m_frames"] = row["seconds"] * UPDATES_OF_THE_PAPER / 86400
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    for precision in FLAGS.precisions:
+        policy = run("policy_step.py", f"--size={FLAGS.size}", f"--precision={precision}")
+        print(json.dumps({"precision": precision} | policy), flush=True)
+    print("\n| B | precision | XLA | updates/s | utilization | days for 200M frames |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        figures = (
+            f"{row['updates_per_second']:.2f} | {row['utilization']:.2f} | "
+            f"{row['days_for_200m_frames']:.1f}"
+            if "seconds" in row
+            else f"{row['error']} | |"
+        )
+        print(f"| {row['batch']} | {row['precision']} | {row['jit_compile']} | {figures} |")
+
+
+if __name__ == "__main__":
+    app.run(main)

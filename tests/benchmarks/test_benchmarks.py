@@ -1,0 +1,86 @@
+"""Every benchmark runs at a tiny size and prints one JSON line; FLOPs are counted right."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(directory, script, *arguments):
+    result = subprocess.run(
+        [sys.executable, str(DIRECTORY / script), *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def json_line(output):
+    [line] = [line for line in output.splitlines() if line.startswith("{")]
+    return json.loads(line)
+
+
+def test_train_step(tmp_path):
+    output = run(tmp_path, "train_step.py", "--size=tiny", "--batch=2", "--length=6", "--updates=2")
+    values = json_line(output)
+    assert values["traces"] == 1 and values["gflop"] > 0
+    for key in ("seconds", "cpu_seconds", "seconds_to_first_update", "utilization"):
+        assert values[key] > 0
+
+
+def test_policy_step(tmp_path):
+    values = json_line(run(tmp_path, "policy_step.py", "--size=tiny", "--steps=20"))
+    assert values["milliseconds"] > 0
+
+
+def test_replay(tmp_path):
+    arguments = ["--capacity=2000", "--batch=4", "--length=10", "--batches=5", "--episode=100"]
+    values = json_line(run(tmp_path, "replay.py", *arguments))
+    assert values["disk_gb_at_2e6_steps"] == pytest.approx(8.2, rel=0.1)
+    assert values["share_of_copy_speed"] > 0
+
+
+def test_environment(tmp_path):
+    values = json_line(run(tmp_path, "environment.py", "--steps=50", "--rounds=1"))
+    assert values["share"] > 0
+
+
+def test_end_to_end(tmp_path):
+    arguments = ["--size=tiny", "--steps=30", "--prefill=30"]
+    values = json_line(run(tmp_path, "end_to_end.py", *arguments))
+    shares = [value for key, value in values.items() if key.startswith("share_")]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-2)
+    assert values["share_update"] > 0 and values["share_environment"] > 0
+
+
+def test_gpu_table(tmp_path):
+    output = run(
+        tmp_path,
+        "gpu_table.py",
+        "--size=tiny",
+        "--batches=2",
+        "--length=6",
+        "--precisions=float32",
+        "--xla=false",
+        "--updates=1",
+    )
+    assert "| 2 | float32 | False |" in output and "error" not in output
+
+
+def test_flops_of_the_papers_sizes():
+    """791e9 at B = 16 and T = 50, the number of the design."""
+    code = (
+        "import common; learner = common.make_learner('paper', []); "
+        "print(common.count_flops(learner, 16, 50) / 1e9)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=DIRECTORY, capture_output=True, text=True, timeout=200
+    )
+    assert float(result.stdout) == pytest.approx(791.25, abs=0.01), result.stderr
