@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv train test test-slow lint format clean
+.PHONY: help venv train test test-slow bench lint format clean
 
 help:
 	@echo "make venv       .venv with everything installed"
 	@echo "make train      train DreamerV2 on ALE Pong, small model, about ten minutes on two cores"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make bench      the benchmarks, one after the other, as a table"
 	@echo "make lint       check style; make format applies it"
 
 venv: $(VENV)/installed
@@ -37,6 +38,9 @@ test: lint
 
 test-slow: venv
 	$(BIN)/python -m pytest -q -m slow
+
+bench: venv
+	$(BIN)/python benchmarks/table.py
 
 lint: venv
 	$(BIN)/ruff check .

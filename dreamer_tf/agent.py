@@ -72,13 +72,13 @@ class DreamerV2Agent:
         self.train_ratio = train_ratio
         self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0}
         self.metrics: dict[str, float] = {}
-        self._prefill_steps = prefill_steps
+        self.prefill_steps = prefill_steps
         self._random_policy = random_policy
         self._log_every = log_every
         self._action_space = action_space
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
-        self._since_log: list[dict[str, tf.Tensor]] = []
+        self._since_log: list[dict[str, tf.Tensor | float]] = []
         self._dispatcher = None
         self._policy_state = self.learner.initial_policy_state(1)
         self._is_first = True
@@ -156,6 +156,8 @@ class DreamerV2Agent:
             "evaluation_steps": self._evaluation_steps,
             "rng": self._rng.bit_generator.state,
             "metrics": self.metrics,
+            "since_log": [_floats(metrics) for metrics in self._since_log],
+            "seconds": self.seconds,
         }
         if self.replay is not None:
             self.replay.flush()
@@ -185,12 +187,14 @@ class DreamerV2Agent:
         self._evaluation_steps = int(state["evaluation_steps"])
         self._rng.bit_generator.state = state["rng"]
         self.metrics = dict(state["metrics"])
+        self._since_log = [dict(metrics) for metrics in state["since_log"]]
+        self.seconds = dict(state["seconds"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
     def _act(self, observation: Observation) -> Any:
         explore = not self.eval_mode
-        if explore and (self._random_policy or self.agent_steps < self._prefill_steps):
+        if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
             self._action = self._random_action()
             return self._action
         started = time.perf_counter()
@@ -236,7 +240,7 @@ class DreamerV2Agent:
 
     def _count_and_train(self) -> None:
         self.agent_steps += 1
-        if self.agent_steps < self._prefill_steps or self.agent_steps % self.train_ratio:
+        if self.agent_steps < self.prefill_steps or self.agent_steps % self.train_ratio:
             return
         if not self.replay.can_sample():
             return
@@ -255,14 +259,22 @@ class DreamerV2Agent:
         The gradient norm of an update that was skipped is not finite and is left out: the skipped
         updates are counted in a metric of their own.
         """
-        self.metrics = {}
-        for name in self._since_log[0]:
-            values = np.array([float(metrics[name]) for metrics in self._since_log])
-            values = values[np.isfinite(values)]
-            if values.size:
-                self.metrics[name] = float(values.mean())
+        found: dict[str, list[float]] = {}
+        for metrics in self._since_log:
+            for name, value in _floats(metrics).items():
+                found.setdefault(name, []).append(value)
+        self.metrics = {name: float(np.mean(values)) for name, values in found.items()}
         if len(self._since_log) < self._log_every:
             return
+        for name, optimizer in self.learner.optimizers.items():
+            norm = f"{name.removeprefix('world_')}_gradient_norm"
+            # While the loss scale of float16 can still be lowered, an overflow is no error.
+            if norm not in self.metrics and float(optimizer.loss_scale) <= 1.0:
+                raise UserError(
+                    f"The last {self._log_every} gradients of {name} were not finite and were not "
+                    f"applied: lower {name}/Optimizer.learning_rate, or, where Learner.precision "
+                    "is mixed_float16, use mixed_bfloat16 or float32, and start anew."
+                )
         self._since_log.clear()
         if self._dispatcher is None:
             return
@@ -282,3 +294,9 @@ class DreamerV2Agent:
             ],
             collector_allowlist=("tensorboard", "json_lines"),
         )
+
+
+def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics as JSON-compatible numbers; what is not finite is left out."""
+    values = {name: float(value) for name, value in metrics.items()}
+    return {name: value for name, value in values.items() if np.isfinite(value)}

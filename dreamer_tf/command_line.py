@@ -1,6 +1,7 @@
 """What all commands share: how they start, and how they fail."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,6 +38,16 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
             if str(error).startswith("Required bindings"):
                 return _fail(explain(error))
             raise
+        except (TypeError, ValueError) as error:
+            # A value of a wrong type, in the constructor that gin gave it to.
+            match = re.search(r"In call to configurable '(\w+)'", str(error))
+            if match is None or logging.get_verbosity() >= logging.DEBUG:
+                raise
+            problem = str(error).split("\n")[0].rstrip(".")
+            return _fail(
+                f"gin: a parameter of {match[1]} has a wrong value ({problem}); --verbosity=1 "
+                "shows where."
+            )
 
     app.run(guarded, flags_parser=_parse_flags)
 

@@ -35,11 +35,12 @@ def main(argv: Sequence[str]) -> int:
     for episode in range(FLAGS.episodes):
         frames = [] if FLAGS.video and episode == 0 else None
         # Only the first episode is seeded: a seeded reset would repeat it.
-        episode_return, length = policy.run_episode(FLAGS.seed if episode == 0 else None, frames)
+        seed = FLAGS.seed if episode == 0 else None
+        episode_return, length = policy.run_episode(seed, frames, FLAGS.video_frames)
         returns.append(episode_return)
         lengths.append(length)
         if frames is not None:
-            video.write_gif(FLAGS.video, frames[: FLAGS.video_frames])
+            video.write_gif(FLAGS.video, frames)
     error = statistics.stdev(returns) / math.sqrt(len(returns)) if len(returns) > 1 else None
     print(
         json.dumps(

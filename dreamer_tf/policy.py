@@ -50,6 +50,7 @@ class Policy:
         self.checkpoint = number
         self.agent_steps = self._agent.agent_steps
         self._begin = True
+        self._max_steps = _parameter("Runner.max_steps_per_episode", 27_000)
 
     def gymnasium_environment(self) -> gymnasium.Env:
         """The run's environment with Gymnasium's own interface."""
@@ -67,27 +68,32 @@ class Policy:
         return self._agent.step(0.0, observation)
 
     def run_episode(
-        self, seed: int | None = None, frames: list[np.ndarray] | None = None
+        self,
+        seed: int | None = None,
+        frames: list[np.ndarray] | None = None,
+        max_frames: int = 1000,
     ) -> tuple[float, int]:
         """Runs one whole episode.
 
         Args:
           seed: of the environment.
           frames: rendered frames [H, W, 3] are appended here, if given.
+          max_frames: no more than this many.
 
         Returns:
           The return and the number of agent steps.
         """
-        limit = _parameter("Runner.max_steps_per_episode", 27_000)
         self.reset()
         observation = self.environment.reset(seed)
         total, steps, ended = 0.0, 0, False
-        while not ended and steps < limit:
-            if frames is not None:
+        while not ended and steps < self._max_steps:
+            if frames is not None and len(frames) < max_frames:
                 frames.append(np.asarray(self.environment.render()))
             action = self(observation)
-            observation, reward, terminated, truncated, _ = self.environment.step(action)
+            observation, reward, terminated, truncated, info = self.environment.step(action)
             ended = terminated or truncated
+            if info.get("life_lost"):
+                self.reset()  # as in training, where a lost life ends an episode for the agent
             total += reward
             steps += 1
         return float(total), steps

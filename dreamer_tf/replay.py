@@ -96,7 +96,7 @@ class Stream:
         self.count = int(state["count"])
         self.starts = [int(start) for start in state["starts"]]
         self.running = bool(state["running"])
-        self.lost = lost
+        self.lost = min(lost, self.count)
 
 
 class Sampling(Protocol):
@@ -197,6 +197,8 @@ class ReleasedSampling:
         segments = []
         missing = length
         while missing:
+            if self._rest and self._rest.start < streams[self._rest.stream].lost:
+                self._rest = None
             piece = self._rest or self._piece(streams, rng)
             if piece is None:
                 return None
@@ -243,7 +245,9 @@ def _segment(values: list[int]) -> Segment:
     return Segment(stream, start, length, bool(begins))
 
 
-@gin.configurable(denylist=["directory", "observation_space", "action_space", "seed"])
+@gin.configurable(
+    denylist=["directory", "observation_space", "action_space", "seed", "num_streams"]
+)
 class EpisodeReplay:
     """FIFO of environment steps on disk that delivers batches of sequences."""
 
@@ -282,11 +286,18 @@ class EpisodeReplay:
         Raises:
           UserError: too little disk space, or files of another shape in the directory.
         """
+        if capacity // num_streams < sequence_length:
+            raise UserError(
+                f"EpisodeReplay.capacity is {capacity:,} steps, too few for a sequence of "
+                f"EpisodeReplay.sequence_length={sequence_length} steps: raise it."
+            )
         self.batch_size = batch_size
         self.sequence_length = sequence_length
         self._sampling = sampling or UniformSampling()
         self._streams = [Stream(capacity // num_streams) for _ in range(num_streams)]
         self._rows = (capacity + reserve) // num_streams
+        self._heads = np.zeros(num_streams, np.int64)  # most steps that were ever written
+        self.reserve = reserve
         self._rng = np.random.default_rng(seed)
         self._observation_keys = list(observation_space.spaces)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
@@ -367,8 +378,9 @@ class EpisodeReplay:
                 raise ValueError(f"Replay: {key} has shape {array.shape}, but must be {shape}.")
             os.pwrite(self._files[key], array.tobytes(), slot * array.nbytes)
         record.append(is_first, is_last)
-        head = np.int64(record.count).tobytes()
-        os.pwrite(self._head, head, 8 * stream)
+        if record.count > self._heads[stream]:
+            self._heads[stream] = record.count
+            os.pwrite(self._head, self._heads[stream].tobytes(), 8 * stream)
 
     def close_episodes(self) -> None:
         """Marks the last step of every running episode as is_last, without terminating it."""
@@ -427,8 +439,9 @@ class EpisodeReplay:
                 f"The replay in {self._directory} has {len(state['streams'])} streams, but "
                 f"EpisodeReplay.num_streams is {len(self._streams)}."
             )
-        heads = np.frombuffer(os.pread(self._head, 8 * len(self._streams), 0), np.int64)
-        for stream, head, saved in zip(self._streams, heads, state["streams"], strict=True):
+        stored = os.pread(self._head, 8 * len(self._streams), 0)
+        self._heads = np.frombuffer(stored, np.int64).copy()
+        for stream, head, saved in zip(self._streams, self._heads, state["streams"], strict=True):
             if head < saved["count"]:
                 raise UserError(
                     f"The replay in {self._directory} holds {head} steps, but the checkpoint was "
@@ -440,7 +453,12 @@ class EpisodeReplay:
         self._plan = None
         if state["plan"] is not None:
             self._plan = [[_segment(segment) for segment in row] for row in state["plan"]]
+            if any(self._is_lost(segment) for row in self._plan for segment in row):
+                self._plan = self._draw()
         self._submit()
+
+    def _is_lost(self, segment: Segment) -> bool:
+        return segment.start < self._streams[segment.stream].lost
 
     def flush(self) -> None:
         """Waits until all steps are on disk."""

@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment import gin_files, launch
-    from dreamer_tf.experiment.runner import Interrupted
+    from dreamer_tf.experiment.runner import EnvironmentFailure, Interrupted
 
     if not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())
@@ -50,8 +50,10 @@ def main(argv: Sequence[str]) -> int:
         print("Nothing is left to do: raise Runner.num_iterations to go on.")
     try:
         runner.run_experiment()
+    except EnvironmentFailure as failure:
+        raise UserError(str(failure)) from failure
     except Interrupted:
-        command = shlex.join(["python", "-m", "dreamer_tf.train", *sys.argv[1:]])
+        command = f"{launch.python()} -m dreamer_tf.train {shlex.join(sys.argv[1:])}"
         print(
             f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To go on:\n{command}"
         )

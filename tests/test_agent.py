@@ -138,6 +138,8 @@ def test_resume_is_bit_identical(tmp_path):
     assert set(ours.arrays) == set(theirs.arrays)
     for name, value in ours.arrays.items():
         np.testing.assert_array_equal(value, theirs.arrays[name], err_msg=name)
+    for checkpoint in (ours, theirs):
+        del checkpoint.state["agent"]["seconds"]  # how long it took
     assert ours.state == theirs.state
     assert whole.scores == parts.scores
     for path in (tmp_path / "whole/replay").iterdir():
@@ -151,6 +153,18 @@ def test_checkpoint_of_another_network(tmp_path):
     configure("RSSM.units=13")
     with pytest.raises(UserError, match="another network"):
         make_agent(tmp_path / "b").restore(checkpoint)
+
+
+def test_gradients_that_stay_non_finite_stop_the_run(tmp_path):
+    configure("DreamerV2Agent.prefill_steps=8", "DreamerV2Agent.train_ratio=1")
+    agent = make_agent(tmp_path)
+    weight = agent.learner.world_model.trainable_variables[0]
+    weight.assign(weight * np.nan)
+    observation = ScriptedEnvironment().reset()
+    agent.begin_episode(observation)
+    with pytest.raises(UserError, match="gradients of world_model were not finite"):
+        for _ in range(20):
+            agent.step(0.0, observation)
 
 
 def test_weights_follow_the_seed():

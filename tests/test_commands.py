@@ -47,8 +47,8 @@ def test_train_writes_everything_and_says_where(trained):
     base_dir = directory / "runs/atari/Pong/4"
     assert "base directory  runs/atari/Pong/4" in result.stdout
     assert "parameters      world model " in result.stdout
-    assert "steps, 0.00 GB on disk" in result.stdout
-    for word in ("scores.json", "tensorboard --logdir=", "ckpt-000001", "dreamer_tf.evaluate"):
+    assert "replay          1,000 steps" in result.stdout
+    for word in ("scores.json", "tensorboard.main --logdir=", "ckpt-000001", "dreamer_tf.evaluate"):
         assert word in result.stdout
     for name in (
         "config.gin",
@@ -122,7 +122,7 @@ print(total)
 
 
 def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
-    long = [*SMALL, "--gin_bindings=Runner.training_steps=1000000"]
+    long = [*SMALL, "--gin_bindings=Runner.num_iterations=1000000"]
     arguments = ["--gin_files=atari.gin", "--base_dir=run", *long]
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamer_tf.train", *arguments],
@@ -138,7 +138,8 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=100)
     assert process.returncode == 75, errors
-    assert "To go on:\npython -m dreamer_tf.train --gin_files=atari.gin" in output
+    assert "-m dreamer_tf.train --gin_files=atari.gin" in output.partition("To go on:\n")[2]
+    assert "Saving at the next step" in errors
     assert (tmp_path / "run/checkpoints/ckpt-000001").exists()
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamer_tf.train", *arguments],
@@ -185,6 +186,10 @@ def test_misspelt_flag(tmp_path):
         (
             ["--gin_files=atari.gin", "--gin_bindings=Learner.precision='float64'"],
             ["Learner.precision", "mixed_float16"],
+        ),
+        (
+            ["--gin_files=atari.gin", "--gin_bindings=DreamerV2Agent.train_ratio='4'"],
+            ["DreamerV2Agent", "wrong value"],
         ),
         (
             ["--gin_files=atari.gin", "--base_dir=/proc/run"],

@@ -238,6 +238,70 @@ def test_resume_never_shows_overwritten_steps(tmp_path):
     replay.close()
 
 
+def test_overwritten_steps_stay_forgotten(tmp_path):
+    """Also those of the batch that had been chosen, and after a second kill."""
+    settings = {"capacity": 40, "reserve": 10, "batch_size": 30}
+    replay = make(tmp_path, **settings)
+    add_episode(replay, 40, number=0)
+    replay.sample()  # chooses the next batch, too
+    state = replay.state()
+    add_episode(replay, 25, number=1)
+    replay.close()
+    for _ in range(2):  # the second restore finds the marks of the first
+        replay = make(tmp_path, **settings)
+        replay.restore(state)
+        assert len(replay) == 25
+        batch = replay.sample()
+        check_sequences(batch)
+        assert (batch.observation["number"][..., 1] >= 15).all()
+        add_episode(replay, 3, number=2)
+        replay.close()
+    replay = make(tmp_path, **settings)
+    replay.restore(state)
+    again = replay.state()
+    add_episode(replay, 12, number=3)
+    replay.close()
+    replay = make(tmp_path, **settings)
+    replay.restore(again)
+    assert len(replay) == 25
+    replay.close()
+
+
+def test_everything_may_be_overwritten(tmp_path):
+    replay = make(tmp_path, capacity=20, reserve=5)
+    add_episode(replay, 12)
+    state = replay.state()
+    add_episode(replay, 90, number=1)
+    replay.close()
+    replay = make(tmp_path, capacity=20, reserve=5)
+    replay.restore(state)
+    assert len(replay) == 0 and not replay.can_sample()
+    add_episode(replay, 12, number=2)
+    check_sequences(replay.sample())
+    replay.close()
+
+
+def test_a_new_run_forgets_what_an_abandoned_one_wrote(tmp_path):
+    """Killed before its first checkpoint, after it had filled the ring."""
+    replay = make(tmp_path, capacity=20, reserve=5)
+    add_episode(replay, 90)
+    replay.close()
+    replay = make(tmp_path, capacity=20, reserve=5)
+    add_episode(replay, 12, number=1)
+    state = replay.state()
+    replay.close()
+    replay = make(tmp_path, capacity=20, reserve=5)
+    replay.restore(state)
+    assert len(replay) == 12
+    check_sequences(replay.sample())
+    replay.close()
+
+
+def test_a_capacity_below_a_sequence_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"EpisodeReplay\.capacity is 9 steps"):
+        make(tmp_path, capacity=9)
+
+
 def test_cut_episode_is_truncated(tmp_path):
     replay = make(tmp_path)
     add_episode(replay, 12, finished=False)

@@ -60,4 +60,4 @@ class Actor(Module):
             return StraightThroughOneHot(logits=outputs["out"], dtype=tf.float32)
         mean = tf.tanh(outputs["out"])
         std = 2.0 * tf.sigmoid((outputs["std"] + self._initial_std) / 2.0) + self._minimum_std
-        return tfd.Independent(TruncatedNormal(mean, std), 1)
+        return tfd.Independent(TruncatedNormal(mean, std, low=-1.0, high=1.0), 1)

@@ -91,6 +91,15 @@ class AtariEnvironment:
             raise UserError(
                 f"AtariEnvironment.preset is '{preset}': use one of {', '.join(PRESETS)}."
             )
+        if action_repeat < 1 or not image_sizes or min(image_sizes) < 1:
+            raise UserError(
+                f"AtariEnvironment.action_repeat is {action_repeat} and image_sizes is "
+                f"{image_sizes}: both need positive numbers."
+            )
+        if sticky_actions is not None and not 0.0 <= sticky_actions <= 1.0:
+            raise UserError(
+                f"AtariEnvironment.sticky_actions is {sticky_actions}, but must be in [0, 1]."
+            )
         given = {
             "sticky_actions": sticky_actions,
             "full_action_space": full_action_space,

@@ -47,10 +47,11 @@ def _stand_in() -> Iterator[None]:
 # gym, which Dopamine imports, prints an advertisement for Gymnasium to standard error.
 with _stand_in(), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
-    from dopamine.discrete_domains import run_experiment
+    from dopamine.discrete_domains import iteration_statistics, run_experiment
     from dopamine.metrics import collector, collector_dispatcher, statistics_instance
 
 Runner = run_experiment.Runner
+IterationStatistics = iteration_statistics.IterationStatistics
 Collector = collector.Collector
 CollectorDispatcher = collector_dispatcher.CollectorDispatcher
 StatisticsInstance = statistics_instance.StatisticsInstance

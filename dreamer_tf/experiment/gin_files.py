@@ -18,6 +18,7 @@ from dreamer_tf.errors import UserError, nearest
 
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
+RUN_FILE = "run.json"
 # What may differ when a run is resumed: how long it runs and what it logs.
 CHANGEABLE = (
     "Runner.num_iterations",
@@ -97,7 +98,7 @@ def parse(
             gin.parse_config_files_and_bindings(
                 paths, gin_bindings, finalize_config=False, skip_unknown=skip_unknown
             )
-    except (ValueError, SyntaxError, OSError, KeyError, RuntimeError) as error:
+    except (ValueError, SyntaxError, OSError, KeyError, RuntimeError, ImportError) as error:
         raise UserError(explain(error)) from error
 
 
@@ -132,6 +133,11 @@ def explain(error: Exception) -> str:
     if match := re.match(r"Required bindings for `(\S+)` not provided in config: (\[.*\])", text):
         missing = [f"{match[1]}.{name}" for name in re.findall(r"'(\w+)'", match[2])]
         return f"gin: {' and '.join(missing)} must be set: add it with --gin_bindings."
+    if match := re.search(r"Failed to parse token '(.*)' \(line (\d+)\)", text):
+        return (
+            f"gin: the value {match[1]} in line {match[2]} of a file or binding cannot be read; "
+            f"text needs quotes, as in '{match[1]}'."
+        )
     return f"gin: {first}{place}."
 
 
@@ -161,8 +167,8 @@ def fingerprint(found: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def record(base_dir: str | os.PathLike, seed: int) -> None:
-    """Writes the configuration of a run, or checks that a resumed run has the same.
+def check(base_dir: str | os.PathLike, seed: int) -> None:
+    """Checks that a directory is new, or of a run with this configuration and seed.
 
     Args:
       base_dir: base directory of the run.
@@ -171,43 +177,47 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     Raises:
       UserError: the directory belongs to a run with another configuration or seed.
     """
-    path = Path(base_dir) / "run.json"
+    path = Path(base_dir) / RUN_FILE
+    if not path.exists():
+        return
     found = bindings()
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text())
-            before, stored_seed = dict(stored["bindings"]), stored["seed"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
-            ) from error
-        if stored_seed != seed:
-            raise UserError(
-                f"{base_dir} belongs to a run with --seed={stored_seed}, not {seed}: use that seed "
-                "or another --base_dir."
-            )
-        for key in sorted({*before, *found}):
-            old, new = before.get(key, "its default"), found.get(key, "its default")
-            if old != new and key not in CHANGEABLE:
-                raise UserError(
-                    f"{base_dir} belongs to a run of another configuration: {key} was {old} and is "
-                    f"now {new}; use the same configuration or another --base_dir."
-                )
-    Path(base_dir).mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(
-            {
-                "version": dreamer_tf.__version__,
-                "seed": seed,
-                "gin_hash": fingerprint(found),
-                "bindings": found,
-            },
-            indent=1,
+    try:
+        stored = json.loads(path.read_text())
+        before, stored_seed = dict(stored["bindings"]), stored["seed"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
+        ) from error
+    if stored_seed != seed:
+        raise UserError(
+            f"{base_dir} belongs to a run with --seed={stored_seed}, not {seed}: use that seed or "
+            "another --base_dir."
         )
-    )
-    (Path(base_dir) / CONFIG_FILE).write_text(gin.config_str(max_line_length=120))
+    for key in sorted({*before, *found}):
+        old, new = before.get(key, "its default"), found.get(key, "its default")
+        if old != new and key not in CHANGEABLE:
+            raise UserError(
+                f"{base_dir} belongs to a run of another configuration: {key} was {old} and is now "
+                f"{new}; use the same configuration or another --base_dir."
+            )
 
 
-def record_operative(base_dir: str | os.PathLike) -> None:
-    """Writes every parameter that was in use, defaults included."""
-    (Path(base_dir) / OPERATIVE_FILE).write_text(gin.operative_config_str(max_line_length=120))
+def record(base_dir: str | os.PathLike, seed: int) -> None:
+    """Writes the configuration of a run, once it has been constructed without an error."""
+    found = bindings()
+    facts = {
+        "version": dreamer_tf.__version__,
+        "seed": seed,
+        "gin_hash": fingerprint(found),
+        "bindings": found,
+    }
+    _write(base_dir, CONFIG_FILE, gin.config_str(max_line_length=120))
+    _write(base_dir, OPERATIVE_FILE, gin.operative_config_str(max_line_length=120))
+    _write(base_dir, RUN_FILE, json.dumps(facts, indent=1))
+
+
+def _write(base_dir: str | os.PathLike, name: str, text: str) -> None:
+    """A reader sees the old file or the new one, never half of it."""
+    partial = Path(base_dir, f"{name}.partial")
+    partial.write_text(text)
+    os.replace(partial, Path(base_dir, name))

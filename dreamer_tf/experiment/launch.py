@@ -1,9 +1,14 @@
 """Starting an experiment: from gin files and flags to a runner, and what users are told."""
 
+import contextlib
+import fcntl
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import gin
 
@@ -31,6 +36,11 @@ def make_environment() -> Environment:
         raise UserError(
             f"{name} is not set: name a gin file that sets it with --gin_files, as in atari.gin."
         ) from error
+    if getattr(reference, "evaluate", True):
+        raise UserError(
+            f"{name} is {reference}, but must name a class or function, as in @AtariEnvironment "
+            "without parentheses."
+        )
     return reference.scoped_configurable_fn()
 
 
@@ -41,21 +51,42 @@ def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
 
 
 def make_runner(base_dir: str, seed: int) -> DreamerRunner:
-    """Makes the runner of the gin configuration, recording the configuration first.
+    """Makes the runner of the gin configuration and records the configuration.
+
+    The directory is locked as long as the runner lives.
 
     Raises:
-      UserError: the directory belongs to another run, or cannot be written.
+      UserError: the directory belongs to another run, is in use, or cannot be written.
     """
     try:
-        gin_files.record(base_dir, seed)
-        runner = DreamerRunner(base_dir, seed=seed)
-        gin_files.record_operative(base_dir)
+        os.makedirs(base_dir, exist_ok=True)
+        with contextlib.ExitStack() as on_failure:
+            lock = on_failure.enter_context(_lock(base_dir))
+            gin_files.check(base_dir, seed)
+            runner = DreamerRunner(base_dir, seed=seed)
+            gin_files.record(base_dir, seed)
+            runner.lock = lock
+            on_failure.pop_all()
     except OSError as error:
         raise UserError(
             f"{base_dir} cannot be used as --base_dir ({error.strerror or error}): choose a "
             "directory that can be written."
         ) from error
     return runner
+
+
+def _lock(base_dir: str) -> IO[bytes]:
+    """Locks a directory; the operating system unlocks it when the process ends."""
+    file = open(os.path.join(base_dir, "lock"), "wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise UserError(
+            f"{base_dir} is in use by another process: wait until it has ended, or choose another "
+            "--base_dir."
+        ) from error
+    return file
 
 
 def describe(runner: DreamerRunner) -> str:
@@ -66,6 +97,7 @@ def describe(runner: DreamerRunner) -> str:
     replay = agent.replay
     steps = runner.total_agent_steps
     updates = steps // agent.train_ratio
+    prefill = min(agent.prefill_steps, steps)
     starts = replay.batch_size * replay.sequence_length
     imagined = updates * starts * agent.learner.actor_critic.horizon
     lines = [
@@ -76,6 +108,8 @@ def describe(runner: DreamerRunner) -> str:
         f"replay          {replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
         f"schedule        {steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
         f"{updates:,} updates, {_billions(imagined)} imagined states",
+        f"random start    {prefill:,} agent steps, without their "
+        f"{prefill // agent.train_ratio:,} updates",
     ]
     if agent.agent_steps:
         lines.append(
@@ -88,9 +122,18 @@ def _billions(count: int) -> str:
     return f"{count / 1e9:,.2f}e9" if count >= 1e9 else f"{count:,}"
 
 
+def python() -> str:
+    """How to call this Python from here, for commands that can be pasted."""
+    if shutil.which("python") == sys.executable:
+        return "python"
+    relative = os.path.relpath(sys.executable)
+    return shlex.quote(sys.executable if relative.startswith("..") else relative)
+
+
 def closing_words(runner: DreamerRunner) -> str:
     """Where scores, logs and the checkpoint of a run are, and how to look at each."""
     base_dir = shlex.quote(runner.base_dir)
+    logs = os.path.join(base_dir, "metrics", "tensorboard")
     last = {score.phase: score for score in runner.scores}
     lines = []
     for phase, score in last.items():
@@ -101,9 +144,9 @@ def closing_words(runner: DreamerRunner) -> str:
     numbers = runner.store.numbers()
     lines += [
         f"scores          {os.path.join(base_dir, score_files.FILE)}",
-        f"TensorBoard     tensorboard --logdir={os.path.join(base_dir, 'metrics', 'tensorboard')}",
+        f"TensorBoard     {python()} -m tensorboard.main --logdir={logs}",
         f"checkpoint      {runner.store.path(numbers[-1]) if numbers else 'none yet'}",
-        f"evaluate        python -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10 "
+        f"evaluate        {python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10 "
         "--video=episode.gif",
     ]
     return "\n".join(lines)

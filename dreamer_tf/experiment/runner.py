@@ -18,10 +18,18 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collector
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
-from dreamer_tf.experiment.dopamine_compat import Runner, StatisticsInstance
+from dreamer_tf.experiment.dopamine_compat import (
+    IterationStatistics,
+    Runner,
+    StatisticsInstance,
+)
 from dreamer_tf.scores import score_files
 
 _PHASES = ("train", "eval")
+
+
+class EnvironmentFailure(RuntimeError):
+    """The environment raised an exception; what came before it has been saved."""
 
 
 class Interrupted(Exception):
@@ -64,6 +72,8 @@ class DreamerRunner(Runner):
         self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
         self._interruptions = 0
         self._stop_requested = False
+        self._saving = False
+        self.lock: Any = None
         self._phases = _no_progress()
         self._last_observation: Any = None
         self._bar: tqdm.tqdm | None = None
@@ -82,6 +92,9 @@ class DreamerRunner(Runner):
                 "Runner.max_steps_per_episode is None, but DreamerRunner runs whole episodes: set "
                 "a number of agent steps (27,000 is Dopamine's)."
             )
+        if self._log_every_n < 1:
+            raise UserError(f"Runner.log_every_n is {self._log_every_n}, but must be 1 or more.")
+        self._check_reserve()
         self.agent_name = type(self._agent).__name__.removesuffix("Agent")
 
     @property
@@ -124,15 +137,26 @@ class DreamerRunner(Runner):
             with self._catching_signals():
                 for iteration in range(self._start_iteration, self._num_iterations):
                     statistics = self._run_one_iteration(iteration)
-                    self._log_experiment(iteration, statistics)
+                    if self._logger is not None:
+                        self._log_experiment(iteration, statistics)
                     self._checkpoint_experiment(iteration)
                     self._start_iteration = iteration + 1
                     self._collector_dispatcher.flush()
+        except OSError as error:
+            numbers = self._store.numbers()
+            last = f"{self._store.path(numbers[-1])} is intact" if numbers else "there is none yet"
+            raise UserError(
+                f"The run stopped at {self._agent.agent_steps:,} agent steps ({error}); the last "
+                f"checkpoint: {last}; free some space in {self._base_dir} and start the same "
+                "command again."
+            ) from error
         finally:
             self._collector_dispatcher.close()
 
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         self._start_iteration = 0
+        if not self._use_legacy_logger:
+            self._logger = None
         found = self._store.load_latest()
         if found is None:
             return
@@ -142,7 +166,8 @@ class DreamerRunner(Runner):
         self._start_iteration = state["iteration"]
         self._phases = state["phases"]
         self._interruptions = state["interruptions"]
-        self._logger.data = state["logs"]
+        if self._logger is not None:
+            self._logger.data = state["logs"]
         self.scores = [score_files.Score(*score) for score in state["scores"]]
         logging.info(
             "Resumed from %s at iteration %d.", self._store.path(number), self._start_iteration
@@ -160,23 +185,61 @@ class DreamerRunner(Runner):
             "iteration": next_iteration,
             "phases": self._phases,
             "interruptions": self._interruptions,
-            "logs": self._logger.data,
+            "logs": self._logger.data if self._logger is not None else {},
             "scores": self.scores,
         }
         number = max(self._store.numbers(), default=0) + 1
-        self._store.save(number, checkpoint)
+        self._saving = True  # signals wait
+        try:
+            self._store.save(number, checkpoint)
+        finally:
+            self._saving = False
+
+    def _check_reserve(self) -> None:
+        """The replay must keep what a checkpoint needs until the next one."""
+        replay = getattr(self._agent, "replay", None)
+        added = self._training_steps + self._max_steps_per_episode
+        if replay is not None and replay.reserve < added:
+            raise UserError(
+                f"EpisodeReplay.reserve is {replay.reserve:,}, but up to {added:,} steps are added "
+                "between two checkpoints (Runner.training_steps and one episode of "
+                "Runner.max_steps_per_episode): raise the one or lower the others."
+            )
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:
         self._iteration = iteration
+        statistics = IterationStatistics()
         try:
-            data = super()._run_one_iteration(iteration)
-        except Interrupted:
+            self._run_train_phase(statistics)
+            if self._evaluation_steps > 0:
+                self._run_eval_phase(statistics)
+        except (Interrupted, EnvironmentFailure):
             self._agent.cut_episode()
+            # Steps of the episode that was cut count for the budget of the training, but an
+            # evaluation is over only when enough whole episodes have been run.
+            evaluation = self._phases["eval"]
+            evaluation["steps"] = sum(evaluation["lengths"])
             self._interruptions += 1
             self._save(iteration)
             raise
+        self._write_statistics(iteration, statistics.data_lists)
         self._add_scores(iteration)
-        return data
+        return statistics.data_lists
+
+    def _write_statistics(self, iteration: int, data: dict[str, list[float]]) -> None:
+        """Dopamine's statistics of an iteration, for phases that had an episode."""
+        found = []
+        for mode in _PHASES:
+            returns = self._phases[mode]["returns"]
+            if returns:
+                found += [
+                    (f"{mode.title()}/NumEpisodes", len(returns)),
+                    (f"{mode.title()}/AverageReturns", float(np.mean(returns))),
+                ]
+        found.append(("Train/AverageStepsPerSecond", data["train_average_steps_per_second"][0]))
+        self._collector_dispatcher.write(
+            [StatisticsInstance(name, value, iteration) for name, value in found]
+        )
 
     def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:
         episodes, average, _ = super()._run_train_phase(statistics)
@@ -215,7 +278,14 @@ class DreamerRunner(Runner):
         if self._stop_requested:
             raise Interrupted
         started = time.perf_counter()
-        observation, reward, is_terminal = super()._run_one_step(action)
+        try:
+            observation, reward, is_terminal = super()._run_one_step(action)
+        except Exception as error:
+            raise EnvironmentFailure(
+                f"{self.environment.name} failed at agent step {self._agent.agent_steps + 1:,} "
+                f"({type(error).__name__}: {error}); all steps before it are saved in "
+                f"{self._base_dir}."
+            ) from error
         self.seconds_in_environment += time.perf_counter() - started
         self._last_observation = observation
         phase = self._phase
@@ -315,9 +385,14 @@ class DreamerRunner(Runner):
         """SIGINT and SIGTERM stop the run at the next step; a second one stops it at once."""
 
         def request(number: int, frame: Any) -> None:
+            if self._saving:
+                self._stop_requested = True
+                return
             if self._stop_requested:
+                print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr)
                 raise SystemExit(128 + number)
             self._stop_requested = True
+            print("\nSaving at the next step; once more stops without saving.", file=sys.stderr)
 
         before = {}
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -33,7 +33,7 @@ class StraightThroughBernoulli(tfd.Bernoulli):
 
 
 class TruncatedNormal(tfd.TruncatedNormal):
-    """Normal truncated to (-1, 1); samples stay clear of the bounds (paper, Appendix A).
+    """Truncated normal whose samples stay clear of the bounds (paper, Appendix A).
 
     The clipping of the sample passes gradients through unchanged, so that an action at the
     bound still moves its distribution.
@@ -41,12 +41,9 @@ class TruncatedNormal(tfd.TruncatedNormal):
 
     MARGIN = 1e-6
 
-    def __init__(self, loc: tf.Tensor, scale: tf.Tensor, name: str = "TruncatedNormal"):
-        super().__init__(loc, scale, low=-1.0, high=1.0, name=name)
-
     def _sample_n(self, n, seed=None):
         sample = super()._sample_n(n, seed)
-        clipped = tf.clip_by_value(sample, -1.0 + self.MARGIN, 1.0 - self.MARGIN)
+        clipped = tf.clip_by_value(sample, self.low + self.MARGIN, self.high - self.MARGIN)
         return tf.stop_gradient(clipped) + (sample - tf.stop_gradient(sample))
 
 

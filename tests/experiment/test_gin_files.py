@@ -1,5 +1,7 @@
 """Gin files: finding, reading, recording, and what users are told."""
 
+import shutil
+
 import gin
 import pytest
 
@@ -19,7 +21,8 @@ def test_there_are_shipped_files():
 @pytest.mark.parametrize("name", WHOLE)
 def test_shipped_file_parses_and_constructs(name, tmp_path):
     """With its own sizes, but a small replay."""
-    gin_files.parse([name], ["EpisodeReplay.capacity=1000", "EpisodeReplay.reserve=100"])
+    short = ["Runner.training_steps=10", "Runner.max_steps_per_episode=10"]
+    gin_files.parse([name], ["EpisodeReplay.capacity=1000", "EpisodeReplay.reserve=20", *short])
     runner = launch.make_runner(str(tmp_path), 0)
     text = launch.describe(runner)
     assert runner.environment.name in text
@@ -32,8 +35,10 @@ def test_every_part_is_included_by_a_whole_file():
     assert all(f"include '{name}'" in text for name in set(SHIPPED) - set(WHOLE))
 
 
-def test_the_papers_schedule_follows_from_atari_gin(tmp_path):
-    gin_files.parse(["atari.gin"], ["EpisodeReplay.reserve=0"])
+def test_the_papers_schedule_follows_from_atari_gin(tmp_path, monkeypatch):
+    plenty = shutil.disk_usage(tmp_path)._replace(free=10**12)  # the files are sparse
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: plenty)
+    gin_files.parse(["atari.gin"])
     runner = launch.make_runner(str(tmp_path), 0)
     text = launch.describe(runner)
     for fact in ("200,000,000 frames", "12,500,000 updates", "468.75e9 imagined states"):
@@ -41,7 +46,7 @@ def test_the_papers_schedule_follows_from_atari_gin(tmp_path):
     counts = runner.agent.learner.num_parameters
     assert 19.5e6 < counts["world model"] < 20.5e6
     assert 1.0e6 < counts["actor"] < 1.2e6 and 1.0e6 < counts["critic"] < 1.2e6
-    assert runner.agent.replay.bytes == 2_000_000 * (64 * 64 + 4 + 4 + 3)
+    assert runner.agent.replay.bytes == 2_280_000 * (64 * 64 + 4 + 4 + 3)
 
 
 def test_files_are_found_here_first_then_among_the_shipped(tmp_path, monkeypatch):
@@ -66,6 +71,8 @@ def test_bindings_win_over_files():
         (["atari.gin"], ["RSMM.units=5"], ["'RSMM'", "'RSSM'"]),
         (["atari.gin"], ["RSSM.latent=@CategoricalLatents()"], ["'CategoricalLatent'"]),
         (["atari.gin"], ["RSSM.units="], ["Unable to parse"]),
+        (["atari.gin"], ["AtariEnvironment.game_name=Pong"], ["Pong", "quotes, as in 'Pong'"]),
+        (["atari.gin"], ["import no_such_module"], ["no_such_module"]),
     ],
 )
 def test_errors_name_the_nearest(files, bindings, words):
@@ -78,21 +85,52 @@ def test_errors_name_the_nearest(files, bindings, words):
 
 def test_directory_of_another_run_is_refused(tmp_path):
     gin_files.parse(["atari_small.gin"], list(TINY))
+    gin_files.check(tmp_path, 0)
     gin_files.record(tmp_path, 0)
-    gin_files.record(tmp_path, 0)
+    gin_files.check(tmp_path, 0)
     with pytest.raises(UserError, match="--seed=0, not 1"):
-        gin_files.record(tmp_path, 1)
+        gin_files.check(tmp_path, 1)
     gin.bind_parameter("Runner.num_iterations", 50)  # how long it runs may change
-    gin_files.record(tmp_path, 0)
+    gin_files.check(tmp_path, 0)
     gin.bind_parameter("RSSM.units", 99)
     with pytest.raises(UserError, match=r"RSSM\.units was 12 and is now 99"):
-        gin_files.record(tmp_path, 0)
+        gin_files.check(tmp_path, 0)
+
+
+def test_a_failed_start_does_not_claim_the_directory(tmp_path):
+    """The corrected command works in the same directory."""
+    gin_files.parse(["atari_small.gin"], [*TINY, "Learner.precision='float64'"])
+    with pytest.raises(UserError, match=r"Learner\.precision"):
+        launch.make_runner(str(tmp_path), 0)
+    gin.bind_parameter("Learner.precision", "float32")
+    launch.make_runner(str(tmp_path), 0)
+
+
+def test_a_directory_is_used_by_one_process(tmp_path):
+    gin_files.parse(["atari_small.gin"], TINY)
+    runner = launch.make_runner(str(tmp_path), 0)
+    with pytest.raises(UserError, match="in use by another process"):
+        launch.make_runner(str(tmp_path), 0)
+    runner.lock.close()
+    launch.make_runner(str(tmp_path), 0)
+
+
+def test_a_small_reserve_is_refused(tmp_path):
+    gin_files.parse(["atari_small.gin"], [*TINY, "EpisodeReplay.reserve=59"])
+    with pytest.raises(UserError, match=r"EpisodeReplay\.reserve is 59, but up to 60 steps"):
+        launch.make_runner(str(tmp_path), 0)
+
+
+def test_an_environment_must_be_a_factory():
+    gin.parse_config("DreamerRunner.create_environment_fn = @AtariEnvironment()")
+    with pytest.raises(UserError, match="without parentheses"):
+        launch.make_environment()
 
 
 def test_damaged_record_is_named(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(UserError, match=r"run\.json is damaged"):
-        gin_files.record(tmp_path, 0)
+        gin_files.check(tmp_path, 0)
 
 
 def test_fingerprint_ignores_what_may_change():

@@ -10,7 +10,7 @@ import pytest
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import agents
 from dreamer_tf.experiment.dopamine_compat import run_experiment
-from dreamer_tf.experiment.runner import DreamerRunner, Interrupted
+from dreamer_tf.experiment.runner import DreamerRunner, EnvironmentFailure, Interrupted
 from dreamer_tf.scores import score_files
 from tests.helpers import ScriptedAgent, ScriptedEnvironment, bind
 
@@ -204,6 +204,66 @@ def test_interrupt_in_the_evaluation_keeps_the_training(scripted, tmp_path):
     resumed.run_experiment()
     assert not any(call[0] == "begin" and call[1] is False for call in resumed.agent.tape)
     assert [score.frames for score in resumed.scores] == [12, 12]
+
+
+def test_a_short_interrupted_evaluation_is_run_again(scripted, tmp_path):
+    """Its steps do not count as a finished evaluation."""
+    bind("Runner.evaluation_steps=1")
+
+    class InEvaluation(Interrupting):
+        at = (2, 2)
+
+    with pytest.raises(Interrupted):
+        DreamerRunner(tmp_path, InEvaluation).run_experiment()
+    resumed = make_runner(tmp_path)
+    resumed.run_experiment()
+    assert [score.phase for score in resumed.scores] == ["train", "eval"]
+
+
+def test_no_evaluation_gives_no_score(scripted, tmp_path):
+    bind("Runner.evaluation_steps=0")
+    runner = make_runner(tmp_path)
+    runner.run_experiment()
+    assert [score.phase for score in runner.scores] == ["train"]
+    assert "Eval/" not in (tmp_path / "metrics/json_lines/metrics.jsonl").read_text()
+
+
+def test_without_dopamines_old_logs(scripted, tmp_path):
+    bind("Runner.use_legacy_logger=False")
+    make_runner(tmp_path).run_experiment()
+    assert not (tmp_path / "logs").exists()
+    assert make_runner(tmp_path).finished
+
+
+def test_a_failing_environment_is_named_and_all_before_it_is_saved(scripted, tmp_path):
+    class Failing(ScriptedEnvironment):
+        def step(self, action):
+            if (self.episode, self.steps) == (1, 3):
+                raise ValueError("the simulator broke")
+            return super().step(action)
+
+    runner = DreamerRunner(tmp_path, Failing)
+    with pytest.raises(EnvironmentFailure, match=r"Scripted failed at agent step 9.*broke"):
+        runner.run_experiment()
+    assert runner.agent.tape[-1] == ("cut",)
+    assert make_runner(tmp_path)._phases["train"]["steps"] == 8
+
+
+def test_a_full_disk_is_named(scripted, tmp_path):
+    runner = make_runner(tmp_path)
+
+    def step(reward, observation):
+        raise OSError(28, "No space left on device")
+
+    runner.agent.step = step
+    with pytest.raises(UserError, match=r"No space left on device.*there is none yet"):
+        runner.run_experiment()
+
+
+def test_log_every_n_is_checked(scripted, tmp_path):
+    bind("Runner.log_every_n=0")
+    with pytest.raises(UserError, match=r"Runner\.log_every_n is 0"):
+        make_runner(tmp_path)
 
 
 def test_endless_episodes_are_refused(scripted, tmp_path):

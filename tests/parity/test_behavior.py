@@ -50,7 +50,7 @@ def truncated_normal(data: Golden, tape: tf.GradientTape):
     out_raw, std_raw = tf.constant(data["out_raw"]), tf.constant(data["std_raw"])
     tape.watch([out_raw, std_raw])
     std = 2.0 * tf.sigmoid((std_raw + float(data["init_std"])) / 2.0) + float(data["min_std"])
-    return tfd.Independent(TruncatedNormal(tf.tanh(out_raw), std), 1), {
+    return tfd.Independent(TruncatedNormal(tf.tanh(out_raw), std, low=-1.0, high=1.0), 1), {
         "out_raw": out_raw,
         "std_raw": std_raw,
     }
