@@ -64,10 +64,11 @@ def main(_) -> None:
         sample = float(np.median(times))
         # A plain copy of as many bytes from as many far apart places of a block of memory.
         rows = FLAGS.batch * 64
+        rng = np.random.default_rng(1)
         block = np.ones((rows, FLAGS.length, *IMAGE.shape), np.uint8)
         times = []
         for _ in range(FLAGS.batches):
-            picks = np.random.default_rng(1).integers(0, rows, FLAGS.batch)
+            picks = rng.integers(0, rows, FLAGS.batch)
             started = time.perf_counter()
             target = np.empty((FLAGS.batch, *block.shape[1:]), np.uint8)
             for row, pick in enumerate(picks):

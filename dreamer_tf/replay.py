@@ -25,6 +25,8 @@ import numpy as np
 
 from dreamer_tf.errors import UserError
 
+_LARGE = 512  # bytes; smaller steps are gathered one by one
+
 
 class Segment(NamedTuple):
     """Part of a training sequence: `length` steps of a stream from step `start` on."""
@@ -103,9 +105,12 @@ class Sampling(Protocol):
     """Chooses what a training sequence is made of."""
 
     def draw(
-        self, streams: list[Stream], length: int, rng: np.random.Generator
-    ) -> list[Segment] | None:
-        """Segments that add up to `length` steps, or None where too little is stored."""
+        self, streams: list[Stream], length: int, count: int, rng: np.random.Generator
+    ) -> list[list[Segment]] | None:
+        """For each of `count` sequences, segments that add up to `length` steps.
+
+        Returns None where too little is stored.
+        """
 
     def state(self) -> list[list[int]]:
         """What must be checkpointed, JSON-compatible."""
@@ -133,27 +138,29 @@ class UniformSampling:
         self._prioritize_ends = prioritize_ends
 
     def draw(
-        self, streams: list[Stream], length: int, rng: np.random.Generator
-    ) -> list[Segment] | None:
-        """One segment of the full length."""
+        self, streams: list[Stream], length: int, count: int, rng: np.random.Generator
+    ) -> list[list[Segment]] | None:
+        """One segment of the full length for each sequence."""
         sizes = [len(stream) if len(stream) >= length else 0 for stream in streams]
         total = sum(sizes)
         if not total:
             return None
-        while True:
-            position = int(rng.integers(total))
-            index = 0
-            while position >= sizes[index]:
-                position -= sizes[index]
-                index += 1
-            stream = streams[index]
-            step = stream.first + position
-            begin, end = stream.episode(step)
-            latest = max(end - length, begin)
-            if step > latest and not self._prioritize_ends and end - begin >= length:
-                continue
-            start = min(step, latest, stream.count - length)
-            return [Segment(index, start, length, True)]
+        drawn: list[list[Segment]] = []
+        while len(drawn) < count:
+            for position in rng.integers(total, size=count - len(drawn)).tolist():
+                index = 0
+                while position >= sizes[index]:
+                    position -= sizes[index]
+                    index += 1
+                stream = streams[index]
+                step = stream.first + position
+                begin, end = stream.episode(step)
+                latest = max(end - length, begin)
+                if step > latest and not self._prioritize_ends and end - begin >= length:
+                    continue  # drawn again
+                start = min(step, latest, stream.count - length)
+                drawn.append([Segment(index, start, length, True)])
+        return drawn
 
     def state(self) -> list[list[int]]:
         """Nothing is carried from one sequence to the next."""
@@ -191,9 +198,15 @@ class ReleasedSampling:
         self._rest: Segment | None = None
 
     def draw(
+        self, streams: list[Stream], length: int, count: int, rng: np.random.Generator
+    ) -> list[list[Segment]] | None:
+        """Pieces that add up to the length, the rest of the last one first."""
+        drawn = [self._sequence(streams, length, rng) for _ in range(count)]
+        return None if None in drawn else drawn
+
+    def _sequence(
         self, streams: list[Stream], length: int, rng: np.random.Generator
     ) -> list[Segment] | None:
-        """Pieces that add up to the length, the rest of the last one first."""
         segments = []
         missing = length
         while missing:
@@ -475,13 +488,7 @@ class EpisodeReplay:
         self._files.clear()
 
     def _draw(self) -> list[list[Segment]] | None:
-        rows = []
-        for _ in range(self.batch_size):
-            segments = self._sampling.draw(self._streams, self.sequence_length, self._rng)
-            if segments is None:
-                return None
-            rows.append(segments)
-        return rows
+        return self._sampling.draw(self._streams, self.sequence_length, self.batch_size, self._rng)
 
     def _submit(self) -> None:
         self._pending = None
@@ -490,23 +497,29 @@ class EpisodeReplay:
 
     def _copy(self, plan: list[list[Segment]]) -> Sequences:
         size = (self.batch_size, self.sequence_length)
-        arrays = {
-            key: np.empty((*size, *shape), dtype) for key, (dtype, shape) in self._fields.items()
-        }
         begins = np.zeros(size, bool)
+        slots = np.empty(size, np.int64)
+        pieces = []  # row, first position and first slot of steps that lie side by side, length
         for row, segments in enumerate(plan):
             position = 0
-            for segment in segments:
-                begins[row, position] = segment.begins
-                first = segment.start % self._rows
-                before_wrap = min(segment.length, self._rows - first)
-                for offset, count in ((0, before_wrap), (before_wrap, segment.length)):
-                    slot = segment.stream * self._rows + (first + offset) % self._rows
-                    target = slice(position + offset, position + count)
-                    if count > offset:
-                        for key, array in arrays.items():
-                            array[row, target] = self._maps[key][slot : slot + count - offset]
-                position += segment.length
+            for stream, start, length, begin in segments:
+                begins[row, position] = begin
+                base, first = stream * self._rows, start % self._rows
+                before_wrap = min(length, self._rows - first)
+                pieces.append((row, position, base + first, before_wrap))
+                if before_wrap < length:
+                    pieces.append((row, position + before_wrap, base, length - before_wrap))
+                position += length
+        for row, position, slot, length in pieces:
+            slots[row, position : position + length] = np.arange(slot, slot + length)
+        arrays = {}
+        for key, stored in self._maps.items():
+            if stored[0].nbytes < _LARGE:
+                arrays[key] = stored[slots]
+                continue
+            arrays[key] = result = np.empty((*size, *stored.shape[1:]), stored.dtype)
+            for row, position, slot, length in pieces:
+                result[row, position : position + length] = stored[slot : slot + length]
         flags = arrays.pop("flags").astype(bool)
         observation = {key: arrays[f"observation.{key}"] for key in self._observation_keys}
         return Sequences(
@@ -549,7 +562,8 @@ class EpisodeReplay:
             self._files[key] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             os.truncate(self._files[key], sizes[key])
             dtype, shape = self._fields[key]
-            self._maps[key] = np.memmap(path, dtype, "r", shape=(slots, *shape))
+            # A plain array over the memory map: slices of a np.memmap are slow.
+            self._maps[key] = np.asarray(np.memmap(path, dtype, "r", shape=(slots, *shape)))
         self._head = os.open(self._directory / "head.bin", os.O_RDWR | os.O_CREAT, 0o644)
         if os.fstat(self._head).st_size < 8 * len(self._streams):
             os.truncate(self._head, 8 * len(self._streams))

@@ -143,7 +143,7 @@ def draws(sampling, replay, count, length):
     rng = np.random.default_rng(1)
     found = Counter()
     for _ in range(count):
-        [segment] = sampling.draw(replay._streams, length, rng)
+        [[segment]] = sampling.draw(replay._streams, length, 1, rng)
         found[segment.start] += 1
     return found
 
