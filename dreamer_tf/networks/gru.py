@@ -33,7 +33,7 @@ class GRUCell(keras.layers.Layer):
         name: str,
     ):
         super().__init__(dtype=policy, name=name)
-        self._linear = layers.dense(
+        self.linear = layers.dense(
             inputs + units, 3 * units, rng=rng, policy=policy, name=f"{name}.linear"
         )
         self._norm = None
@@ -46,7 +46,10 @@ class GRUCell(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """One step: inputs [N, I], state [N, D] -> new state [N, D]."""
-        parts = self._linear(tf.concat([inputs, state], -1))  # [N, 3D]
+        return self.gates(self.linear(tf.concat([inputs, state], -1)), state)
+
+    def gates(self, parts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """What follows the linear map: its outputs [N, 3D], state [N, D] -> new state [N, D]."""
         if self._norm is not None:
             parts = tf.cast(self._norm(parts), state.dtype)
         reset, candidate, update = tf.split(parts, 3, -1)

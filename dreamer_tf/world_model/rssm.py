@@ -128,18 +128,40 @@ class RSSM(Module):
         action = self._project(self._in_action, tf.cast(action, self.compute_dtype) * keep)
         embedding = self._project(self._post_embedding, embedding)
         seeds = tf.random.split(seed, embedding.shape[1])  # [T, 2]
-        inputs = [_swap(x) for x in (embedding, action, keep)]
+        embedding, action, keep = (_swap(x) for x in (embedding, action, keep))  # [T, B, ...]
+        steps, batch = embedding.shape[:2]
+        dense = [
+            LoopDense(layer, steps, batch, self.compute_dtype)
+            for layer in (self._in_stoch, self._cell.linear, self._post_deter, self._post_out)
+        ]
+        in_stoch, recur, post_deter, post_out = dense
 
         def step(carry, now):
-            (stoch, deter), _ = carry
-            embedding, action, keep, seed = now
-            deter = self._recur(LatentState(stoch * keep, deter * keep), action)
-            hidden = self._activation(self._post_deter(deter) + embedding)
-            parameters = self.latent.parameters(self._post_out(hidden))
-            return LatentState(self._sample(parameters, seed), deter), parameters
+            (stoch, deter), *_ = carry
+            embedding, action, keep, seed, probes = now
+            stoch, deter = stoch * keep, deter * keep
+            joint = tf.concat([self._activation(in_stoch(stoch, probes[0]) + action), deter], -1)
+            deter = self._cell.gates(recur(joint, probes[1]), deter)
+            hidden = self._activation(post_deter(deter, probes[2]) + embedding)
+            parameters = self.latent.parameters(post_out(hidden, probes[3]))
+            return LatentState(self._sample(parameters, seed), deter), parameters, joint, hidden
 
-        shape = (embedding.shape[0], *self.latent.parameter_shape)
-        states, posterior = tf.scan(step, (*inputs, seeds), (state, tf.zeros(shape)))
+        def zeros(*shape: int, dtype: str = self.compute_dtype) -> tf.Tensor:
+            return tf.zeros((batch, *shape), dtype)
+
+        hidden_units = self._post_deter.units
+        states, posterior, joint, hidden = tf.scan(
+            step,
+            (embedding, action, keep, seeds, [layer.probe for layer in dense]),
+            (
+                state,
+                zeros(*self.latent.parameter_shape, dtype="float32"),
+                zeros(hidden_units + self.units),
+                zeros(hidden_units),
+            ),
+        )
+        in_stoch.inputs = tf.concat([state.stoch[None], states.stoch[:-1]], 0) * keep
+        recur.inputs, post_deter.inputs, post_out.inputs = joint, states.deter, hidden
         states = LatentState(*(_swap(x) for x in states))
         return states, _swap(posterior), self.prior(states.deter)
 
@@ -187,6 +209,40 @@ class RSSM(Module):
         """Applies a Dense layer to the last axis as one matrix product."""
         flat = layer(tf.reshape(x, [-1, x.shape[-1]]))
         return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [layer.units]], 0))
+
+
+class LoopDense:
+    """A Dense layer inside a loop, with its weight gradient as one matrix product after it.
+
+    Differentiating through a loop would make a matrix product with only B rows, and add its result
+    to an array of the size of the weights, in every step. Here the weights are constants inside
+    the loop, and zeros (`probe`, one slice a step) are added to the outputs. The gradient of the
+    zeros is the gradient of the outputs, and what it means for the weights is computed at once
+    for all steps, from the `inputs` that are filled in after the loop.
+    """
+
+    def __init__(self, layer: keras.layers.Dense, steps: int, batch: int, dtype: str):
+        """Takes the weights of a layer for a loop of `steps` over `batch` rows."""
+        self.inputs: tf.Tensor | None = None  # [T, B, I], set after the loop
+        self._kernel = tf.cast(layer.kernel.value, dtype)
+        self._bias = tf.cast(layer.bias.value, dtype)
+        shape = (steps, batch, layer.units)
+
+        @tf.custom_gradient
+        def zeros(kernel: tf.Tensor, bias: tf.Tensor):
+            def gradient(outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                inputs = tf.reshape(self.inputs, [-1, self.inputs.shape[-1]])
+                outputs = tf.reshape(outputs, [-1, outputs.shape[-1]])
+                return tf.matmul(inputs, outputs, transpose_a=True), tf.reduce_sum(outputs, 0)
+
+            return tf.zeros(shape, kernel.dtype), gradient
+
+        self.probe = zeros(self._kernel, self._bias)  # [T, B, units]
+
+    def __call__(self, inputs: tf.Tensor, probe: tf.Tensor) -> tf.Tensor:
+        """One step: inputs [B, I], this step's slice of the probe [B, units] -> [B, units]."""
+        kernel, bias = tf.stop_gradient(self._kernel), tf.stop_gradient(self._bias)
+        return tf.matmul(inputs, kernel) + (bias + probe)
 
 
 def _swap(x: tf.Tensor) -> tf.Tensor:
