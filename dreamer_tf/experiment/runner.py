@@ -1,16 +1,12 @@
 """DreamerRunner: Dopamine's Runner with the last observation, truncation and safe checkpoints."""
 
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
 import gin
 import numpy as np
-import tqdm
 from absl import logging
 
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment
@@ -23,6 +19,8 @@ from dreamer_tf.experiment.dopamine_compat import (
     Runner,
     StatisticsInstance,
 )
+from dreamer_tf.experiment.progress import PhaseBar
+from dreamer_tf.experiment.signals import StopRequest
 from dreamer_tf.scores import score_files
 
 _PHASES = ("train", "eval")
@@ -71,12 +69,11 @@ class DreamerRunner(Runner):
         self._progress_bar = progress_bar
         self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
         self._interruptions = 0
-        self._stop_requested = False
-        self._saving = False
+        self._stop = StopRequest()
         self.lock: Any = None
         self._phases = _no_progress()
         self._last_observation: Any = None
-        self._bar: tqdm.tqdm | None = None
+        self._bar: PhaseBar | None = None
         self.seconds_in_environment = 0.0
         self.scores: list[score_files.Score] = []
 
@@ -134,7 +131,7 @@ class DreamerRunner(Runner):
           Interrupted: a signal came; everything has been saved.
         """
         try:
-            with self._catching_signals():
+            with self._stop.listening():
                 for iteration in range(self._start_iteration, self._num_iterations):
                     statistics = self._run_one_iteration(iteration)
                     if self._logger is not None:
@@ -189,11 +186,8 @@ class DreamerRunner(Runner):
             "scores": self.scores,
         }
         number = max(self._store.numbers(), default=0) + 1
-        self._saving = True  # signals wait
-        try:
+        with self._stop.saving():
             self._store.save(number, checkpoint)
-        finally:
-            self._saving = False
 
     def _check_reserve(self) -> None:
         """The replay must keep what a checkpoint needs until the next one."""
@@ -256,12 +250,22 @@ class DreamerRunner(Runner):
         self._environment.seed(self._phase_seed(run_mode_str))
         for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
             self._append_episode(statistics, run_mode_str, length, episode_return)
-        with self._progress(run_mode_str, phase["steps"], min_steps):
+        began = (time.perf_counter(), self._agent.updates, phase["steps"])
+        self._bar = PhaseBar(
+            f"{run_mode_str} {self._iteration + 1}/{self._num_iterations}",
+            phase["steps"],
+            min_steps,
+            self._progress_bar and self._fine_grained_print_to_console,
+            lambda steps: self._postfix(run_mode_str, steps, began),
+        )
+        try:
             while phase["steps"] < min_steps:
                 length, episode_return = self._run_one_episode()
                 phase["lengths"].append(length)
                 phase["returns"].append(episode_return)
                 self._append_episode(statistics, run_mode_str, length, episode_return)
+        finally:
+            self._bar.close()
         return phase["steps"], sum(phase["returns"]), len(phase["returns"])
 
     @staticmethod
@@ -275,7 +279,7 @@ class DreamerRunner(Runner):
         return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
     def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
-        if self._stop_requested:
+        if self._stop.requested:
             raise Interrupted
         started = time.perf_counter()
         try:
@@ -290,8 +294,7 @@ class DreamerRunner(Runner):
         self._last_observation = observation
         phase = self._phase
         phase["steps"] += 1
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
         return observation, reward, is_terminal
 
     def _run_one_episode(self) -> tuple[int, float]:
@@ -335,36 +338,6 @@ class DreamerRunner(Runner):
             collector_allowlist=("tensorboard", "json_lines"),
         )
 
-    @contextmanager
-    def _progress(self, mode: str, done: int, total: int):
-        """A progress bar on standard error while a phase runs."""
-        shown = self._progress_bar and self._fine_grained_print_to_console
-        bar = tqdm.tqdm(
-            total=total,
-            initial=done,
-            desc=f"{mode} {self._iteration + 1}/{self._num_iterations}",
-            unit="step",
-            disable=not shown,
-            file=sys.stderr,
-            mininterval=0.5 if sys.stderr.isatty() else 30.0,
-            dynamic_ncols=sys.stderr.isatty(),
-        )
-        update_bar = bar.update
-        began = (time.perf_counter(), self._agent.updates if mode == "train" else 0, done)
-
-        def update(count: int = 1) -> None:
-            if update_bar(count):
-                bar.set_postfix_str(self._postfix(mode, bar.n, began), refresh=False)
-
-        bar.update = update
-        self._bar = bar
-        try:
-            yield
-        finally:
-            bar.set_postfix_str(self._postfix(mode, bar.n, began))
-            bar.close()
-            self._bar = None
-
     def _postfix(self, mode: str, steps: int, began: tuple[float, int, int]) -> str:
         seconds = max(time.perf_counter() - began[0], 1e-9)
         parts = [f"{(steps - began[2]) * self.environment.frames_per_step / seconds:.0f} frames/s"]
@@ -379,32 +352,6 @@ class DreamerRunner(Runner):
                 if name in self._agent.metrics:
                     parts.append(f"{label} {self._agent.metrics[name]:.4g}")
         return ", ".join(parts)
-
-    @contextmanager
-    def _catching_signals(self):
-        """SIGINT and SIGTERM stop the run at the next step; a second one stops it at once."""
-
-        def request(number: int, frame: Any) -> None:
-            if self._saving:
-                self._stop_requested = True
-                return
-            if self._stop_requested:
-                print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr)
-                raise SystemExit(128 + number)
-            self._stop_requested = True
-            print("\nSaving at the next step; once more stops without saving.", file=sys.stderr)
-
-        before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                before[number] = signal.signal(number, request)
-            except ValueError:  # not in the main thread
-                break
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _no_progress() -> dict[str, dict[str, Any]]:

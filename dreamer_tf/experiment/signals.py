@@ -1,0 +1,48 @@
+"""Stopping a run by SIGINT (Ctrl-C) and SIGTERM."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+class StopRequest:
+    """Set by the first signal; a second one ends the process at once, unless it is saving."""
+
+    def __init__(self):
+        """Nothing has been requested yet."""
+        self.requested = False
+        self._saving = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Handles the signals inside the block."""
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                before[number] = signal.signal(number, self._handle)
+            except ValueError:  # not in the main thread
+                break
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Signals wait until the block is over."""
+        self._saving = True
+        try:
+            yield
+        finally:
+            self._saving = False
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.requested and not self._saving:
+            print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr)
+            raise SystemExit(128 + number)
+        if not self.requested:
+            print("\nSaving at the next step; once more stops without saving.", file=sys.stderr)
+        self.requested = True
