@@ -3,13 +3,13 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_policy"]
+__all__ = ["__version__", "load_policy", "train_agent"]
 
 
 def __getattr__(name: str) -> Any:
     """Imports TensorFlow only when something that needs it is used."""
-    if name == "load_policy":
-        from dreamer_tf.policy import load_policy
+    if name in ("load_policy", "train_agent"):
+        from dreamer_tf import policy
 
-        return load_policy
+        return getattr(policy, name)
     raise AttributeError(f"module 'dreamer_tf' has no attribute '{name}'")

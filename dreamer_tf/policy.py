@@ -1,12 +1,14 @@
 """A stored policy: load it, let it act, evaluate it."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import gymnasium
 import numpy as np
 
+from dreamer_tf.environments.gym import GymEnvironment
 from dreamer_tf.environments.interface import (
     DopamineEnvironment,
     Environment,
@@ -14,7 +16,8 @@ from dreamer_tf.environments.interface import (
     Observation,
 )
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.experiment import gin_files as gin_files_module
+from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import CheckpointStore
 
@@ -22,22 +25,30 @@ from dreamer_tf.experiment.checkpoints import CheckpointStore
 class Policy:
     """The policy of a run as it was at its newest checkpoint. Remembers its episode."""
 
-    def __init__(self, base_dir: str | os.PathLike, seed: int = 0):
+    def __init__(
+        self,
+        base_dir: str | os.PathLike,
+        seed: int = 0,
+        environment: gymnasium.Env | Environment | None = None,
+    ):
         """Loads configuration and weights.
 
         Args:
           base_dir: base directory of the run.
+          environment: for a run that was started by `train_agent` with an environment of its own.
           seed: of the sampling of latents (and of actions, where the evaluation samples them).
 
         Raises:
           UserError: there is no run, or it has no checkpoint yet.
         """
-        config = os.path.join(base_dir, gin_files.CONFIG_FILE)
+        config = os.path.join(base_dir, gin_files_module.CONFIG_FILE)
         if not os.path.exists(config):
             raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
         gin.clear_config()
-        gin_files.parse([config])
-        self.environment: Environment = launch.make_environment()
+        gin_files_module.parse([config])
+        self.environment: Environment = (
+            launch.make_environment() if environment is None else as_environment(environment)
+        )
         found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest()
         if found is None:
             raise UserError(
@@ -99,6 +110,56 @@ class Policy:
         return float(total), steps
 
 
+def as_environment(environment: gymnasium.Env | Environment) -> Environment:
+    """Wraps a Gymnasium environment; one of this package passes through."""
+    if isinstance(environment, gymnasium.Env):
+        return GymEnvironment(environment)
+    return environment
+
+
+def train_agent(
+    environment: gymnasium.Env | Environment | None = None,
+    *,
+    base_dir: str | os.PathLike,
+    gin_files: Sequence[str] = ("gym.gin",),
+    gin_bindings: Sequence[str] = (),
+    seed: int = 0,
+) -> Policy:
+    """Trains an agent, as `python -m dreamer_tf.train` does; the same call resumes it.
+
+    Args:
+      environment: Gymnasium environment, or one of this package; that of the gin files by default.
+      base_dir: base directory of the run.
+      gin_files: as the flag.
+      gin_bindings: as the flag.
+      seed: as the flag.
+
+    Returns:
+      The trained policy.
+
+    Raises:
+      UserError: as the command.
+      Interrupted: a signal came; everything has been saved.
+    """
+    gin.clear_config()
+    gin_files_module.parse(gin_files, gin_bindings)
+    factory = None
+    if environment is not None:
+        wrapped = as_environment(environment)
+        # The record of the run must not name an environment that was not used.
+        gin.bind_parameter(f"DreamerRunner.{launch.FACTORY}", None)
+
+        def factory() -> Environment:
+            return wrapped
+
+    runner = launch.make_runner(os.fspath(base_dir), seed, factory)
+    print(launch.describe(runner), flush=True)
+    runner.run_experiment()
+    print(launch.closing_words(runner))
+    runner.lock.close()
+    return Policy(base_dir, seed, environment)
+
+
 def _parameter(name: str, default: Any) -> Any:
     try:
         return gin.query_parameter(name)
@@ -106,7 +167,11 @@ def _parameter(name: str, default: Any) -> Any:
         return default
 
 
-def load_policy(base_dir: str | os.PathLike, seed: int = 0) -> Policy:
+def load_policy(
+    base_dir: str | os.PathLike,
+    seed: int = 0,
+    environment: gymnasium.Env | Environment | None = None,
+) -> Policy:
     """Loads the newest checkpoint of a run as a policy.
 
         policy = dreamer_tf.load_policy("runs/atari_small/Pong/0")
@@ -116,8 +181,9 @@ def load_policy(base_dir: str | os.PathLike, seed: int = 0) -> Policy:
     Args:
       base_dir: base directory of the run.
       seed: of the policy's sampling.
+      environment: for a run that was started by `train_agent` with an environment of its own.
 
     Raises:
       UserError: there is no run, or it has no checkpoint yet.
     """
-    return Policy(base_dir, seed)
+    return Policy(base_dir, seed, environment)

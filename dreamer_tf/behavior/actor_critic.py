@@ -65,8 +65,8 @@ class ActorCritic(Module):
         policy: layers.Policy,
         horizon: int = 15,
         lambda_: float = 0.95,
-        gradient_mixing: Value = 1.0,
-        entropy_scale: Value = 1e-3,
+        gradient_mixing: Value | None = 1.0,
+        entropy_scale: Value | None = 1e-3,
         entropy_in_returns: bool = False,
         stop_action_gradient: bool = True,
         slow_update_interval: int = 100,
@@ -82,8 +82,10 @@ class ActorCritic(Module):
           horizon: H, imagined steps (Table D1: 15).
           lambda_: lambda of the returns (Table D1: 0.95).
           gradient_mixing: rho in [0, 1], number or schedule over updates: 1 for Reinforce only
-            (Atari, Table D1), 0 for backpropagation through the dynamics only (Appendix A).
-          entropy_scale: eta, number or schedule over updates (Table D1: 1e-3).
+            (Atari, Table D1), 0 for backpropagation through the dynamics only (Appendix A); None
+            for 1 with discrete and 0 with continuous actions (2.2).
+          entropy_scale: eta, number or schedule over updates (Table D1: 1e-3); None for 1e-3 with
+            discrete and 1e-4 with continuous actions (2.2).
           entropy_in_returns: adds eta times the entropy to the imagined rewards ("long-term
             entropy", Appendix C).
           stop_action_gradient: keeps Reinforce from differentiating through the action. Only
@@ -97,6 +99,11 @@ class ActorCritic(Module):
         super().__init__(policy)
         if horizon < 2:
             raise UserError(f"ActorCritic.horizon is {horizon}, but must be at least 2.")
+        discrete = isinstance(action_space, gymnasium.spaces.Discrete)
+        if gradient_mixing is None:
+            gradient_mixing = 1.0 if discrete else 0.0
+        if entropy_scale is None:
+            entropy_scale = 1e-3 if discrete else 1e-4
         self.horizon = horizon
         self._lambda = lambda_
         self._mixing = as_schedule(gradient_mixing)

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -14,13 +14,16 @@ import gin
 
 from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
+from dreamer_tf.environments.gym import create_gym_environment
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 
-ENVIRONMENTS = (AtariEnvironment, ControlSuiteEnvironment)  # importing them makes them known to gin
+# Importing them makes them known to gin.
+ENVIRONMENTS = (AtariEnvironment, ControlSuiteEnvironment, create_gym_environment)
+FACTORY = "create_environment_fn"
 
 
 def make_environment() -> Environment:
@@ -29,13 +32,18 @@ def make_environment() -> Environment:
     Raises:
       UserError: no environment is configured.
     """
-    name = "DreamerRunner.create_environment_fn"
+    name = f"DreamerRunner.{FACTORY}"
     try:
         reference = gin.query_parameter(name)
     except ValueError as error:
         raise UserError(
             f"{name} is not set: name a gin file that sets it with --gin_files, as in atari.gin."
         ) from error
+    if reference is None:
+        raise UserError(
+            "This run was started from Python with an environment of its own: pass the same one, "
+            "as in dreamer_tf.load_policy(base_dir, environment=environment)."
+        )
     if getattr(reference, "evaluate", True):
         raise UserError(
             f"{name} is {reference}, but must name a class or function, as in @AtariEnvironment "
@@ -50,10 +58,17 @@ def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
     return os.path.join("runs", config, make_environment().name, str(seed))
 
 
-def make_runner(base_dir: str, seed: int) -> DreamerRunner:
+def make_runner(
+    base_dir: str, seed: int, create_environment_fn: Callable[[], Environment] | None = None
+) -> DreamerRunner:
     """Makes the runner of the gin configuration and records the configuration.
 
     The directory is locked as long as the runner lives.
+
+    Args:
+      base_dir: base directory of the run.
+      seed: run seed.
+      create_environment_fn: makes the environment; that of the gin configuration by default.
 
     Raises:
       UserError: the directory belongs to another run, is in use, or cannot be written.
@@ -63,7 +78,8 @@ def make_runner(base_dir: str, seed: int) -> DreamerRunner:
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(_lock(base_dir))
             gin_files.check(base_dir, seed)
-            runner = DreamerRunner(base_dir, seed=seed)
+            given = {} if create_environment_fn is None else {FACTORY: create_environment_fn}
+            runner = DreamerRunner(base_dir, seed=seed, **given)
             gin_files.record(base_dir, seed)
             runner.lock = lock
             on_failure.pop_all()
@@ -104,6 +120,7 @@ def describe(runner: DreamerRunner) -> str:
         f"base directory  {runner.base_dir}",
         f"environment     {environment.name}, protocol {environment.protocol}, "
         f"{environment.frames_per_step} frames per agent step, seed {runner.seed}",
+        f"observations    {_observations(environment)}",
         f"parameters      {parameters}",
         f"replay          {replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
         f"schedule        {steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
@@ -116,6 +133,13 @@ def describe(runner: DreamerRunner) -> str:
             f"resumed         at {agent.agent_steps:,} agent steps and {agent.updates:,} updates"
         )
     return "\n".join(lines)
+
+
+def _observations(environment: Environment) -> str:
+    """Names and shapes, and what the environment did to them."""
+    spaces = environment.observation_space.spaces.items()
+    shapes = ", ".join(f"{key} {list(box.shape)}" for key, box in spaces)
+    return "; ".join([shapes, *getattr(environment, "notes", [])])
 
 
 def _billions(count: int) -> str:
