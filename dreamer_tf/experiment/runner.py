@@ -259,7 +259,8 @@ class DreamerRunner(Runner):
             lambda steps: self._postfix(run_mode_str, steps, began),
         )
         try:
-            while phase["steps"] < min_steps:
+            # A phase without a whole episode has no return, also after an interruption.
+            while phase["steps"] < min_steps or (min_steps and not phase["returns"]):
                 length, episode_return = self._run_one_episode()
                 phase["lengths"].append(length)
                 phase["returns"].append(episode_return)

@@ -220,6 +220,21 @@ def test_a_short_interrupted_evaluation_is_run_again(scripted, tmp_path):
     assert [score.phase for score in resumed.scores] == ["train", "eval"]
 
 
+def test_a_phase_has_a_whole_episode(scripted, tmp_path):
+    """Also where the episode that was cut had used up the budget of steps."""
+    bind("Runner.training_steps=3")
+
+    class Late(Interrupting):
+        at = (0, 4)
+
+    with pytest.raises(Interrupted):
+        DreamerRunner(tmp_path, Late).run_experiment()
+    resumed = make_runner(tmp_path)
+    assert resumed._phases["train"]["steps"] == 4
+    resumed.run_experiment()
+    assert [score.episodes for score in resumed.scores] == [1, 1]
+
+
 def test_no_evaluation_gives_no_score(scripted, tmp_path):
     bind("Runner.evaluation_steps=0")
     runner = make_runner(tmp_path)
