@@ -151,7 +151,7 @@ def run_actor_critic(data, golden_model, action_space, mode, sampling, start_pre
         "critic_loss": critic_loss,
     }
     for key, value in check.items():
-        assert_forward(value, data[prefix + key], key, 2e-5 if "loss" not in key else 1e-4)
+        assert_forward(value, data[prefix + key], key)
     assert_forward(trajectory.action, expected_action[1:], "action")
     policy = behavior.actor(trajectory.features[:-2])
     assert_forward(policy.log_prob(trajectory.action[:-1]), data[f"{prefix}policy/log_prob"], "lp")
