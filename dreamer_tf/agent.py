@@ -105,7 +105,7 @@ class DreamerV2Agent:
         self._policy_state = self.learner.initial_policy_state(1)
         self._is_first = True
         if not self.eval_mode:
-            self._add(observation, self._no_action(), 0.0, is_first=True)
+            self.replay.add(observation, self._no_action(), 0.0, is_first=True)
         return self._act(observation)
 
     def step(self, reward: float, observation: Observation) -> Any:
@@ -119,7 +119,7 @@ class DreamerV2Agent:
           The next action.
         """
         if not self.eval_mode:
-            self._add(observation, self._action, reward)
+            self.replay.add(observation, self._action, reward)
             self._count_and_train()
         return self._act(observation)
 
@@ -139,7 +139,7 @@ class DreamerV2Agent:
             raise ValueError(
                 "DreamerV2Agent.end_episode needs the last observation: run it with DreamerRunner."
             )
-        self._add(observation, self._action, reward, is_last=True, is_terminal=terminal)
+        self.replay.add(observation, self._action, reward, is_last=True, is_terminal=terminal)
         self._count_and_train()
 
     def cut_episode(self) -> None:
@@ -219,25 +219,6 @@ class DreamerV2Agent:
             return 0
         return np.zeros(self._action_space.shape, np.float32)
 
-    def _add(
-        self,
-        observation: Observation,
-        action: Any,
-        reward: float,
-        *,
-        is_first: bool = False,
-        is_last: bool = False,
-        is_terminal: bool = False,
-    ) -> None:
-        self.replay.add(
-            observation,
-            action,
-            reward,
-            is_first=is_first,
-            is_last=is_last,
-            is_terminal=is_terminal,
-        )
-
     def _count_and_train(self) -> None:
         self.agent_steps += 1
         if self.agent_steps < self.prefill_steps or self.agent_steps % self.train_ratio:
@@ -285,6 +266,7 @@ class DreamerV2Agent:
             "train_ratio_measured": self.agent_steps / self.updates,
         }
         values |= {f"seconds_{name}": value for name, value in self.seconds.items()}
+        # Imported here, so that an agent that does not log works without Dopamine.
         from dreamer_tf.experiment.dopamine_compat import StatisticsInstance
 
         self._dispatcher.write(

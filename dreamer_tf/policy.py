@@ -35,8 +35,8 @@ class Policy:
 
         Args:
           base_dir: base directory of the run.
-          environment: for a run that was started by `train_agent` with an environment of its own.
           seed: of the sampling of latents (and of actions, where the evaluation samples them).
+          environment: for a run that was started by `train_agent` with an environment of its own.
 
         Raises:
           UserError: there is no run, or it has no checkpoint yet.
@@ -153,10 +153,12 @@ def train_agent(
             return wrapped
 
     runner = launch.make_runner(os.fspath(base_dir), seed, factory)
-    print(launch.describe(runner), flush=True)
-    runner.run_experiment()
-    print(launch.closing_words(runner))
-    runner.lock.close()
+    try:
+        print(launch.describe(runner), flush=True)
+        runner.run_experiment()
+        print(launch.closing_words(runner))
+    finally:
+        runner.lock.close()  # this process may call again
     return Policy(base_dir, seed, environment)
 
 

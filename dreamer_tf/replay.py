@@ -107,11 +107,13 @@ class EpisodeReplay:
         }
         self.capacity = capacity
         slots = self._rows * num_streams
-        self.bytes = slots * sum(
-            dtype.itemsize * math.prod(shape) for dtype, shape in self._fields.values()
-        )
+        sizes = {
+            key: slots * dtype.itemsize * math.prod(shape)
+            for key, (dtype, shape) in self._fields.items()
+        }
+        self.bytes = sum(sizes.values())
         self._directory = Path(directory)
-        self._open(slots)
+        self._open(slots, sizes)
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "replay") if prefetch else None
         self._plan: list[list[Segment]] | None = None
         self._pending: concurrent.futures.Future | None = None
@@ -136,9 +138,9 @@ class EpisodeReplay:
         action: np.ndarray | int,
         reward: float,
         *,
-        is_first: bool,
-        is_last: bool,
-        is_terminal: bool,
+        is_first: bool = False,
+        is_last: bool = False,
+        is_terminal: bool = False,
         stream: int = 0,
     ) -> None:
         """Adds what arrived at one time step.
@@ -312,13 +314,9 @@ class EpisodeReplay:
             flags[..., 2],
         )
 
-    def _open(self, slots: int) -> None:
+    def _open(self, slots: int, sizes: dict[str, int]) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         paths = {key: self._directory / f"{key}.bin" for key in self._fields}
-        sizes = {
-            key: slots * dtype.itemsize * math.prod(shape)
-            for key, (dtype, shape) in self._fields.items()
-        }
         allocated = 0
         for key, path in paths.items():
             if path.exists():

@@ -12,6 +12,7 @@ from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.learner import Learner
 from dreamer_tf.networks import schedules
 from dreamer_tf.networks.distributions import tfd
+from dreamer_tf.replay import Sequences
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, bind
@@ -95,8 +96,6 @@ def test_file_updates_once(name):
     environment = launch.make_environment()
     learner = Learner(environment.observation_space, environment.action_space, seed=0)
     batch = random_batch()
-    from dreamer_tf.replay import Sequences
-
     action = np.argmax(batch.action, -1).astype(np.int32)
     flags = [flag.numpy() for flag in batch[3:]]
     image = {"image": batch.observation["image"].numpy()}

@@ -11,7 +11,7 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.interface import Observation, scale_action
 from dreamer_tf.environments.process import ProcessEnvironment
 from dreamer_tf.errors import UserError, nearest
 
@@ -149,12 +149,6 @@ class ControlSuiteTask:
                 size, size, camera_id=self._camera
             )
         return observation
-
-
-def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Clips an action to [-1, 1] and maps that to [low, high]."""
-    action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-    return low + (action + 1.0) / 2.0 * (high - low)
 
 
 def ending(step: Any) -> tuple[bool, bool]:

@@ -8,8 +8,7 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.control_suite import scale_action
-from dreamer_tf.environments.interface import RESERVED_NAMES, Observation
+from dreamer_tf.environments.interface import RESERVED_NAMES, Observation, scale_action
 from dreamer_tf.errors import UserError, nearest
 
 

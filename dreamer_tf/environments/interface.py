@@ -1,7 +1,7 @@
 """What an environment is here, and the adapter that gives it to Dopamine's Runner."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -33,11 +33,10 @@ class Environment(Protocol):
         """The current frame for people, [H, W, 3] uint8."""
 
 
-class Outcome(NamedTuple):
-    """How the last step ended."""
-
-    terminated: bool
-    truncated: bool
+def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Clips an action to [-1, 1] and maps that to [low, high]."""
+    action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+    return low + (action + 1.0) / 2.0 * (high - low)
 
 
 class DopamineEnvironment:
@@ -52,7 +51,6 @@ class DopamineEnvironment:
         """Wraps the environment."""
         self.environment = environment
         self.game_over = False
-        self.outcome = Outcome(False, False)
         self._next_seed: int | None = None
 
     @property
@@ -73,13 +71,11 @@ class DopamineEnvironment:
         """Starts an episode and returns its first observation."""
         seed, self._next_seed = self._next_seed, None
         self.game_over = False
-        self.outcome = Outcome(False, False)
         return self.environment.reset(seed)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, Mapping[str, Any]]:
         """Returns observation, reward, is_terminal and info."""
         observation, reward, terminated, truncated, info = self.environment.step(action)
-        self.outcome = Outcome(terminated, truncated)
         self.game_over = terminated or truncated
         return observation, reward, terminated or bool(info.get("life_lost")), info
 

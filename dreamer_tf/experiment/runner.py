@@ -313,6 +313,7 @@ class DreamerRunner(Runner):
             super()._end_episode(reward, terminal)
 
     def _add_scores(self, iteration: int) -> None:
+        gin_hash = gin_files.fingerprint(gin_files.bindings())
         for mode in _PHASES:
             returns = self._phases[mode]["returns"]
             if returns:
@@ -326,7 +327,7 @@ class DreamerRunner(Runner):
                     frames=self._agent.agent_steps * self.environment.frames_per_step,
                     episodes=len(returns),
                     protocol=self.environment.protocol,
-                    gin_hash=gin_files.fingerprint(gin_files.bindings()),
+                    gin_hash=gin_hash,
                 )
                 self.scores.append(score)
         score_files.write(os.path.join(self._base_dir, score_files.FILE), self.scores)

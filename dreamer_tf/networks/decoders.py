@@ -18,8 +18,8 @@ class ImageDecoder(keras.layers.Layer):
     """Transposed convolutions from features to the mean of an image.
 
     1 -> 5 -> 13 -> 30 -> 64 for the kernels 5, 5, 6, 6 with stride 2. The first map has a 1x1
-    input, so it is a dense layer from `8 depth * 4` channels to 5x5x(4 depth), which is the
-    same linear map and ten times as fast.
+    input, so it is a dense layer from 32 depth channels to 5x5x(4 depth): the same linear map
+    without a convolution.
     """
 
     def __init__(

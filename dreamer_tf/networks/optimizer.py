@@ -93,10 +93,10 @@ class Optimizer:
         self.skipped = tf.Variable(0, dtype=tf.int64)
 
     @property
-    def state(self) -> dict[str, tf.Variable | keras.Variable]:
+    def state(self) -> dict[str, tf.Variable]:
         """Everything that a checkpoint must hold, by name."""
         adam = {
-            f"{self.name}/adam/{index:03d}.{variable.name}": variable
+            f"{self.name}/adam/{index:03d}.{variable.name}": variable.value
             for index, variable in enumerate(self._adam.variables)
         }
         return adam | {

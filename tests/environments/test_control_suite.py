@@ -10,7 +10,7 @@ import pytest
 
 from dreamer_tf.environments import control_suite
 from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
-from dreamer_tf.environments.interface import Environment
+from dreamer_tf.environments.interface import Environment, scale_action
 from dreamer_tf.environments.process import ProcessEnvironment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
@@ -66,7 +66,7 @@ def test_episodes_end_by_time_limit_as_truncated():
 def test_actions_are_scaled_to_the_bounds():
     low, high = np.array([-3.0, 0.0]), np.array([5.0, 1.0])
     for action, expected in ((-1, [-3, 0]), (0, [1, 0.5]), (1, [5, 1]), (7, [5, 1])):
-        scaled = control_suite.scale_action(np.full(2, action, np.float32), low, high)
+        scaled = scale_action(np.full(2, action, np.float32), low, high)
         np.testing.assert_allclose(scaled, expected)
 
 

@@ -178,6 +178,17 @@ class Interrupting(ScriptedEnvironment):
         return result
 
 
+class InEvaluation(Interrupting):
+    at = (2, 2)
+
+
+def interrupt_and_resume(base_dir, environment):
+    """The runner that goes on after the environment has interrupted the first one."""
+    with pytest.raises(Interrupted):
+        DreamerRunner(base_dir, environment).run_experiment()
+    return make_runner(base_dir)
+
+
 def test_interrupt_saves_in_the_middle_of_a_phase(scripted, tmp_path):
     runner = DreamerRunner(tmp_path, Interrupting)
     with pytest.raises(Interrupted):
@@ -195,12 +206,7 @@ def test_interrupt_saves_in_the_middle_of_a_phase(scripted, tmp_path):
 
 
 def test_interrupt_in_the_evaluation_keeps_the_training(scripted, tmp_path):
-    class InEvaluation(Interrupting):
-        at = (2, 2)
-
-    with pytest.raises(Interrupted):
-        DreamerRunner(tmp_path, InEvaluation).run_experiment()
-    resumed = make_runner(tmp_path)
+    resumed = interrupt_and_resume(tmp_path, InEvaluation)
     resumed.run_experiment()
     assert not any(call[0] == "begin" and call[1] is False for call in resumed.agent.tape)
     assert [score.frames for score in resumed.scores] == [12, 12]
@@ -210,12 +216,7 @@ def test_a_short_interrupted_evaluation_is_run_again(scripted, tmp_path):
     """Its steps do not count as a finished evaluation."""
     bind("Runner.evaluation_steps=1")
 
-    class InEvaluation(Interrupting):
-        at = (2, 2)
-
-    with pytest.raises(Interrupted):
-        DreamerRunner(tmp_path, InEvaluation).run_experiment()
-    resumed = make_runner(tmp_path)
+    resumed = interrupt_and_resume(tmp_path, InEvaluation)
     resumed.run_experiment()
     assert [score.phase for score in resumed.scores] == ["train", "eval"]
 
@@ -227,9 +228,7 @@ def test_a_phase_has_a_whole_episode(scripted, tmp_path):
     class Late(Interrupting):
         at = (0, 4)
 
-    with pytest.raises(Interrupted):
-        DreamerRunner(tmp_path, Late).run_experiment()
-    resumed = make_runner(tmp_path)
+    resumed = interrupt_and_resume(tmp_path, Late)
     assert resumed._phases["train"]["steps"] == 4
     resumed.run_experiment()
     assert [score.episodes for score in resumed.scores] == [1, 1]
