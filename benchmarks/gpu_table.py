@@ -1,10 +1,11 @@
 """The accelerator table: update and policy step in every precision, with and without XLA.
 
 python benchmarks/gpu_table.py                      # the paper's sizes, B = 16 and 50
-python benchmarks/gpu_table.py --size=tiny --batches=2 --length=8   # tries it out on a CPU
+python benchmarks/gpu_table.py --size=tiny --batches=2 --length=8 --policy_devices=/CPU:0
 
-Every row is a process of its own (precision and XLA cannot be mixed in one), so a row that fails
-does not end the table. Prints one JSON line a row, then the table in Markdown.
+The second line tries it out on a CPU. Every row is a process of its own (precision and XLA cannot
+be mixed in one), so a row that fails does not end the table. Prints one JSON line a row, then the
+table in Markdown.
 """
 
 import itertools
@@ -21,6 +22,7 @@ flags.DEFINE_list("batches", ["16", "50"], "B, one row each.")
 flags.DEFINE_integer("length", 50, "T.")
 flags.DEFINE_list("precisions", ["float32", "mixed_float16", "mixed_bfloat16"], "Rows.")
 flags.DEFINE_list("xla", ["false", "true"], "Learner.jit_compile, rows.")
+flags.DEFINE_list("policy_devices", ["/GPU:0", "/CPU:0"], "Learner.policy_device, rows.")
 flags.DEFINE_integer("updates", 20, "Updates that are timed.")
 flags.DEFINE_integer("row_seconds", 280, "A row that takes longer is given up.")
 
@@ -58,9 +60,14 @@ def main(_) -> None:
             row["days_for_200m_frames"] = row["seconds"] * UPDATES_OF_THE_PAPER / 86400
         rows.append(row)
         print(json.dumps(row), flush=True)
-    for precision in FLAGS.precisions:
-        policy = run("policy_step.py", f"--size={FLAGS.size}", f"--precision={precision}")
-        print(json.dumps({"precision": precision} | policy), flush=True)
+    for precision, device in itertools.product(FLAGS.precisions, FLAGS.policy_devices):
+        policy = run(
+            "policy_step.py",
+            f"--size={FLAGS.size}",
+            f"--precision={precision}",
+            f"--gin_bindings=Learner.policy_device='{device}'",
+        )
+        print(json.dumps({"precision": precision, "device": device} | policy), flush=True)
     print("\n| B | precision | XLA | updates/s | utilization | days for 200M frames |")
     print("|---|---|---|---|---|---|")
     for row in rows:

@@ -13,10 +13,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("size", "paper", ["paper", "small", "tiny"], "Which model.")
 flags.DEFINE_string("precision", "float32", "Learner.precision.")
 flags.DEFINE_integer("steps", 500, "Steps that are timed.")
+flags.DEFINE_multi_string("gin_bindings", [], "Further gin bindings.")
 
 
 def main(_) -> None:
-    learner = make_learner(FLAGS.size, [f"Learner.precision='{FLAGS.precision}'"])
+    bindings = [f"Learner.precision='{FLAGS.precision}'", *FLAGS.gin_bindings]
+    learner = make_learner(FLAGS.size, bindings)
     from dreamer_tf.agent import DreamerV2Agent
 
     agent = DreamerV2Agent(OBSERVATION_SPACE, ACTION_SPACE)

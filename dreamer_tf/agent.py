@@ -1,5 +1,16 @@
-"""DreamerV2 as an agent of Dopamine: it acts, remembers and learns (paper 2)."""
+"""DreamerV2 as an agent of Dopamine: it acts, remembers and learns (paper 2).
 
+Updates overlap with the environment. What the policy acts with is a copy of the weights that is
+renewed when the next update begins, so nobody waits for an update before there is another one:
+
+    agent step    n              n + 1          n + 2   ...   n + train_ratio
+    update        k begins       k              k             k + 1 begins
+    weights of the policy:  those after update k - 1          those after update k
+
+With `overlap=False` update k is finished at step n, and everything else is the same.
+"""
+
+import concurrent.futures
 import os
 import time
 from collections.abc import Mapping
@@ -8,22 +19,25 @@ from typing import Any
 import gin
 import gymnasium
 import numpy as np
-import tensorflow as tf
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.checkpoints import Checkpoint
-from dreamer_tf.learner import Learner
-from dreamer_tf.replay import EpisodeReplay
+from dreamer_tf.learner import Inspection, Learner
+from dreamer_tf.replay import EpisodeReplay, Sequences
 
 Observation = Mapping[str, np.ndarray]
 
 
-@gin.configurable(denylist=["observation_space", "action_space", "base_dir", "seed"])
+@gin.configurable(
+    denylist=["observation_space", "action_space", "base_dir", "seed", "num_environments"]
+)
 class DreamerV2Agent:
     """Dopamine's agent protocol around model, behavior and replay.
 
-    A Runner calls `begin_episode`, then `step` for every transition, then `end_episode`. In
-    `eval_mode` nothing is stored and nothing is learned.
+    A Runner calls `begin_episode`, then `step` for every transition, then `end_episode`. With
+    several environments it calls `record` for what arrived in each, `learn`, and `act` for all of
+    them together; the first three are made of these. In `eval_mode` nothing is stored and nothing
+    is learned.
     """
 
     summary_writer = None  # Dopamine's Runner asks for it; metrics go to the dispatcher
@@ -36,9 +50,11 @@ class DreamerV2Agent:
         *,
         base_dir: str | os.PathLike | None = None,
         seed: int = 0,
-        train_ratio: int = 4,
+        num_environments: int = 1,
+        train_ratio: float = 4,
         prefill_steps: int = 50_000,
         random_policy: bool = False,
+        overlap: bool = True,
         log_every: int = 100,
     ):
         """Builds the networks and opens the replay.
@@ -48,29 +64,44 @@ class DreamerV2Agent:
           action_space: Discrete, or Box in [-1, 1].
           base_dir: base directory of the run; None for a policy without a replay.
           seed: run seed.
-          train_ratio: agent steps per update (Table D1: environment steps per update, 4).
+          num_environments: N, how many environments `act` chooses actions for.
+          train_ratio: agent steps per update (Table D1: environment steps per update, 4); below
+            1 for several updates per step.
           prefill_steps: agent steps of a uniform random policy before the first update (not in
             the paper; released code: 50,000).
           random_policy: collects all data with a uniform random policy (figure J1).
+          overlap: runs updates in a thread of their own while the environment goes on. The
+            numbers are the same without.
           log_every: updates between two lines of metrics.
         """
         for name, value, least in (
-            ("train_ratio", train_ratio, 1),
             ("prefill_steps", prefill_steps, 0),
             ("log_every", log_every, 1),
         ):
             if value < least:
                 raise UserError(f"DreamerV2Agent.{name} is {value}, but must be {least} or more.")
-        self.eval_mode = base_dir is None
+        if not train_ratio > 0:
+            raise UserError(
+                f"DreamerV2Agent.train_ratio is {train_ratio}, but must be a positive number of "
+                "agent steps per update."
+            )
+        self._eval_mode = base_dir is None
         self.learner = Learner(observation_space, action_space, seed=seed)
         self.replay = None
         if base_dir is not None:
             self.replay = EpisodeReplay(
-                os.path.join(base_dir, "replay"), observation_space, action_space, seed=seed
+                os.path.join(base_dir, "replay"),
+                observation_space,
+                action_space,
+                seed=seed,
+                num_streams=num_environments,
             )
+        self.num_environments = num_environments
         self.agent_steps = 0
         self.train_ratio = train_ratio
-        self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0}
+        # "update" is the time of the updates themselves, "waiting" the part of it in which nothing
+        # else went on.
+        self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0, "waiting": 0.0}
         self.metrics: dict[str, float] = {}
         self.prefill_steps = prefill_steps
         self._random_policy = random_policy
@@ -78,11 +109,25 @@ class DreamerV2Agent:
         self._action_space = action_space
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
-        self._since_log: list[dict[str, tf.Tensor | float]] = []
+        self._since_log: list[dict[str, float]] = []
         self._dispatcher = None
-        self._policy_state = self.learner.initial_policy_state(1)
+        self.policy_state = self.learner.initial_policy_state(num_environments)
         self._is_first = True
-        self._action: Any = None
+        self._actions = np.stack([self._no_action()] * num_environments)
+        self._due = 0
+        self._first_update_step = 0
+        self._worker = concurrent.futures.ThreadPoolExecutor(1, "update") if overlap else None
+        self._running: concurrent.futures.Future | None = None
+
+    @property
+    def eval_mode(self) -> bool:
+        """Whether nothing is stored and learned (Dopamine's Runner sets this)."""
+        return self._eval_mode
+
+    @eval_mode.setter
+    def eval_mode(self, value: bool) -> None:
+        self.wait()
+        self._eval_mode = value
 
     @property
     def updates(self) -> int:
@@ -102,10 +147,8 @@ class DreamerV2Agent:
         Returns:
           The first action: an int (Discrete) or an array in [-1, 1].
         """
-        self._policy_state = self.learner.initial_policy_state(1)
         self._is_first = True
-        if not self.eval_mode:
-            self.replay.add(observation, self._no_action(), 0.0, is_first=True)
+        self.record(0, observation, is_first=True)
         return self._act(observation)
 
     def step(self, reward: float, observation: Observation) -> Any:
@@ -118,9 +161,8 @@ class DreamerV2Agent:
         Returns:
           The next action.
         """
-        if not self.eval_mode:
-            self.replay.add(observation, self._action, reward)
-            self._count_and_train()
+        self.record(0, observation, reward)
+        self.learn()
         return self._act(observation)
 
     def end_episode(
@@ -139,16 +181,123 @@ class DreamerV2Agent:
             raise ValueError(
                 "DreamerV2Agent.end_episode needs the last observation: run it with DreamerRunner."
             )
-        self.replay.add(observation, self._action, reward, is_last=True, is_terminal=terminal)
-        self._count_and_train()
+        self.record(0, observation, reward, is_last=True, is_terminal=terminal)
+        self.learn()
+
+    def record(
+        self,
+        environment: int,
+        observation: Observation,
+        reward: float = 0.0,
+        *,
+        is_first: bool = False,
+        is_last: bool = False,
+        is_terminal: bool = False,
+    ) -> None:
+        """Stores what arrived in one environment; nothing in `eval_mode`.
+
+        Args:
+          environment: its number.
+          observation: arrays by name.
+          reward: of the last action that `act` chose for this environment.
+          is_first: the observation is a reset's; it is no agent step.
+          is_last: the episode ended here, for whatever reason.
+          is_terminal: the environment terminated here.
+        """
+        if self.eval_mode:
+            return
+        self.replay.add(
+            observation,
+            self._no_action() if is_first else self._actions[environment],
+            reward,
+            is_first=is_first,
+            is_last=is_last,
+            is_terminal=is_terminal,
+            stream=environment,
+        )
+        if is_first:
+            return
+        before, self.agent_steps = self.agent_steps, self.agent_steps + 1
+        if self.agent_steps >= self.prefill_steps:
+            self._due += self._updates_until(self.agent_steps) - self._updates_until(before)
+
+    def learn(self) -> None:
+        """Begins the updates that are due, once those before them are finished."""
+        due, self._due = self._due, 0
+        if not due or not self.replay.can_sample():
+            return
+        self.wait()
+        started = time.perf_counter()
+        batches = [self.replay.sample() for _ in range(due)]
+        self.seconds["sampling"] += time.perf_counter() - started
+        if self.updates == 0:
+            self._first_update_step = self.agent_steps
+        # The first update compiles, and is waited for.
+        if self._worker is None or self.learner.num_traces == 0:
+            self._running = concurrent.futures.Future()
+            started = time.perf_counter()
+            self._running.set_result(self._update(batches))
+            self.seconds["waiting"] += time.perf_counter() - started
+        else:
+            self._running = self._worker.submit(self._update, batches)
+
+    def wait(self) -> None:
+        """Waits for the updates that are running; the policy then acts with their weights."""
+        if self._running is None:
+            return
+        started = time.perf_counter()
+        running, self._running = self._running, None
+        metrics, seconds = running.result()
+        self.learner.refresh_policy()
+        self.seconds["waiting"] += time.perf_counter() - started
+        self.seconds["update"] += seconds
+        for found in metrics:
+            self._since_log.append(found)
+            if len(self._since_log) == 1 or len(self._since_log) >= self._log_every:
+                self._log()
+
+    def act(self, observation: Observation, is_first: np.ndarray) -> np.ndarray:
+        """Chooses the next actions of all environments.
+
+        Args:
+          observation: arrays [N, ...] by name.
+          is_first: [N] bool; where an episode begins.
+
+        Returns:
+          [N] int (Discrete) or [N, ...] float32 in [-1, 1] (Box).
+        """
+        explore = not self.eval_mode
+        if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
+            self._actions = self._random_actions()
+            return self._actions
+        started = time.perf_counter()
+        counter = self.agent_steps if explore else self._evaluation_steps
+        self._evaluation_steps += not explore
+        self._actions, self.policy_state = self.learner.policy(
+            observation, is_first, self.policy_state, counter, explore
+        )
+        self.seconds["policy"] += time.perf_counter() - started
+        return self._actions
+
+    def inspect(self, count: int, length: int, context: int, seed: int) -> Inspection | None:
+        """How the model sees `count` stored sequences of `length` steps, drawn with a seed.
+
+        Episodes that are shorter give shorter sequences; None where all are too short.
+        """
+        self.wait()
+        rng = np.random.default_rng(seed)
+        sequences = self.replay.whole_sequences(count, length, rng)
+        return None if sequences is None else self.learner.inspect(sequences, context)
 
     def cut_episode(self) -> None:
-        """The episode that is running will not go on; it is kept as truncated."""
+        """The episodes that are running will not go on; they are kept as truncated."""
+        self.wait()
         if self.replay is not None:
             self.replay.close_episodes()
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Adds everything that the agent needs to go on to a checkpoint."""
+        self.wait()
         for name, variable in self.learner.variables().items():
             checkpoint.arrays[name] = variable.numpy()
         checkpoint.state["agent"] = {
@@ -156,8 +305,9 @@ class DreamerV2Agent:
             "evaluation_steps": self._evaluation_steps,
             "rng": self._rng.bit_generator.state,
             "metrics": self.metrics,
-            "since_log": [_floats(metrics) for metrics in self._since_log],
+            "since_log": self._since_log,
             "seconds": self.seconds,
+            "first_update_step": self._first_update_step,
         }
         if self.replay is not None:
             self.replay.flush()
@@ -182,57 +332,43 @@ class DreamerV2Agent:
             )
         for name, variable in variables.items():
             variable.assign(checkpoint.arrays[name])
+        self.learner.refresh_policy()
         state = checkpoint.state["agent"]
         self.agent_steps = int(state["agent_steps"])
         self._evaluation_steps = int(state["evaluation_steps"])
         self._rng.bit_generator.state = state["rng"]
         self.metrics = dict(state["metrics"])
         self._since_log = [dict(metrics) for metrics in state["since_log"]]
-        self.seconds = dict(state["seconds"])
+        self.seconds |= state["seconds"]
+        self._first_update_step = int(state["first_update_step"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
     def _act(self, observation: Observation) -> Any:
-        explore = not self.eval_mode
-        if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
-            self._action = self._random_action()
-            return self._action
-        started = time.perf_counter()
-        counter = self.agent_steps if explore else self._evaluation_steps
-        self._evaluation_steps += not explore
         batch = {key: np.asarray(value)[None] for key, value in observation.items()}
-        action, self._policy_state = self.learner.policy(
-            batch, np.array([self._is_first]), self._policy_state, counter, explore
-        )
+        action = self.act(batch, np.array([self._is_first]))[0]
         self._is_first = False
-        self._action = int(action[0]) if action.ndim == 1 else action[0]
-        self.seconds["policy"] += time.perf_counter() - started
-        return self._action
+        return int(action) if isinstance(self._action_space, gymnasium.spaces.Discrete) else action
 
-    def _random_action(self) -> Any:
-        if isinstance(self._action_space, gymnasium.spaces.Discrete):
-            return int(self._rng.integers(self._action_space.n))
-        return self._rng.uniform(-1.0, 1.0, self._action_space.shape).astype(np.float32)
+    def _random_actions(self) -> np.ndarray:
+        count, space = self.num_environments, self._action_space
+        if isinstance(space, gymnasium.spaces.Discrete):
+            return self._rng.integers(space.n, size=count)
+        return self._rng.uniform(-1.0, 1.0, (count, *space.shape)).astype(np.float32)
 
     def _no_action(self) -> Any:
         if isinstance(self._action_space, gymnasium.spaces.Discrete):
             return 0
         return np.zeros(self._action_space.shape, np.float32)
 
-    def _count_and_train(self) -> None:
-        self.agent_steps += 1
-        if self.agent_steps < self.prefill_steps or self.agent_steps % self.train_ratio:
-            return
-        if not self.replay.can_sample():
-            return
+    def _updates_until(self, agent_steps: int) -> int:
+        return int(agent_steps / self.train_ratio + 1e-9)
+
+    def _update(self, batches: list[Sequences]) -> tuple[list[dict[str, float]], float]:
+        """Metrics of each update, and the seconds of all of them."""
         started = time.perf_counter()
-        sequences = self.replay.sample()
-        sampled = time.perf_counter()
-        self._since_log.append(self.learner.update(sequences))
-        self.seconds["sampling"] += sampled - started
-        self.seconds["update"] += time.perf_counter() - sampled
-        if len(self._since_log) == 1 or len(self._since_log) >= self._log_every:
-            self._log()
+        metrics = [_floats(self.learner.update(batch)) for batch in batches]
+        return metrics, time.perf_counter() - started
 
     def _log(self) -> None:
         """Averages the metrics since the last line; the first update is shown at once.
@@ -242,7 +378,7 @@ class DreamerV2Agent:
         """
         found: dict[str, list[float]] = {}
         for metrics in self._since_log:
-            for name, value in _floats(metrics).items():
+            for name, value in metrics.items():
                 found.setdefault(name, []).append(value)
         self.metrics = {name: float(np.mean(values)) for name, values in found.items()}
         if len(self._since_log) < self._log_every:
@@ -263,7 +399,9 @@ class DreamerV2Agent:
             "replay_steps": len(self.replay),
             "replay_episodes": self.replay.num_episodes,
             "updates": self.updates,
-            "train_ratio_measured": self.agent_steps / self.updates,
+            "train_ratio": self.train_ratio,
+            "train_ratio_measured": (self.agent_steps - self._first_update_step)
+            / max(self.updates - 1, 1),
         }
         values |= {f"seconds_{name}": value for name, value in self.seconds.items()}
         # Imported here, so that an agent that does not log works without Dopamine.

@@ -1,7 +1,7 @@
 """The compiled half of the agent: all weights, one update, one policy step."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gin
 import gymnasium
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf import dreams
 from dreamer_tf.behavior.actor import action_size
 from dreamer_tf.behavior.actor_critic import ActorCritic
 from dreamer_tf.errors import UserError
@@ -20,7 +21,14 @@ from dreamer_tf.world_model.world_model import Batch, WorldModel
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 # Independent streams of random numbers, all derived from the run seed.
-_UPDATE, _POLICY, _EVALUATION = 1, 2, 3
+_UPDATE, _POLICY, _EVALUATION, _DREAM = 1, 2, 3, 4
+
+
+class Inspection(NamedTuple):
+    """How the model sees a batch."""
+
+    dream: dreams.OpenLoop
+    distributions: dict[str, np.ndarray]  # [B, T] each, by name
 
 
 class PolicyState(NamedTuple):
@@ -42,6 +50,7 @@ class Learner:
         seed: int,
         precision: str = "float32",
         jit_compile: bool = False,
+        policy_device: str | None = None,
         exploration_noise: float = 0.0,
         evaluation_action: str = "mode",
     ):
@@ -54,12 +63,14 @@ class Learner:
           precision: 'float32', 'mixed_float16' or 'mixed_bfloat16'. Logits, KL, discounts,
             returns and losses are float32 in any case.
           jit_compile: compiles the update with XLA.
+          policy_device: where actions are chosen, as in '/CPU:0'; where the updates are by default.
+            A GPU that is busy with an update makes the policy wait.
           exploration_noise: DreamerV1's action noise during training: standard deviation of
             Gaussian noise for continuous actions, probability of a random action for discrete.
           evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
 
         Raises:
-          UserError: unknown precision or evaluation action.
+          UserError: unknown precision, evaluation action or device.
         """
         if precision not in PRECISIONS:
             raise UserError(f"Learner.precision is '{precision}': use one of {PRECISIONS}.")
@@ -72,10 +83,13 @@ class Learner:
         self._action_shape = () if self._discrete else tuple(action_space.shape)
         self.action_size = action_size(action_space)
         self._seed = seed
+        self.precision = precision
         self._noise = exploration_noise
         self._evaluation_action = evaluation_action
-        self._jit_compile = jit_compile
+        self.jit_compile = jit_compile
         self._update_function = None
+        self._inspect_function = None
+        self._decode = tf.function(lambda latent: self.world_model.decode(latent))
         rng = np.random.default_rng(seed)
         sizes = {"rng": rng, "policy": keras.DTypePolicy(precision)}
         self.world_model = WorldModel(observation_space, self.action_size, **sizes)
@@ -93,6 +107,12 @@ class Learner:
                     module.trainable_variables, name=name, loss_scaling=scaling
                 )
         self._policies: dict[tuple[bool, int], Callable] = {}
+        self._policy_device = _check_device(policy_device)
+        acting = (self.world_model.encoder, self.world_model.rssm, self.actor_critic.actor)
+        self._policy_sources = [variable for module in acting for variable in module.variables]
+        with tf.device(self._policy_device):
+            self._policy_weights = [tf.Variable(v.value) for v in self._policy_sources]
+        self._refresh_function = tf.function(self._refresh)
 
     @property
     def num_parameters(self) -> dict[str, int]:
@@ -139,9 +159,17 @@ class Learner:
                 lambda array: tf.TensorSpec(array.shape, array.dtype), sequences
             )
             self._update_function = tf.function(
-                self._update, input_signature=[signature], jit_compile=self._jit_compile
+                self._update, input_signature=[signature], jit_compile=self.jit_compile
             )
         return self._update_function(sequences)
+
+    def refresh_policy(self) -> None:
+        """The policy acts with a copy of the weights; this renews the copy."""
+        self._refresh_function()
+
+    def _refresh(self) -> None:
+        for weight, source in zip(self._policy_weights, self._policy_sources, strict=True):
+            weight.assign(source.value)
 
     def initial_policy_state(self, count: int) -> PolicyState:
         """State of `count` environments at the start of an episode."""
@@ -193,12 +221,65 @@ class Learner:
 
             def flat(*inputs: tf.Tensor) -> list[tf.Tensor]:
                 packed = tf.nest.pack_sequence_as(structure, inputs)
-                return tf.nest.flatten(self._policy(*packed, explore=explore))
+                copies = zip(self._policy_sources, self._policy_weights, strict=True)
+                values = [(source, weight.read_value()) for source, weight in copies]
+                with tf.device(self._policy_device), keras.StatelessScope(values):
+                    return tf.nest.flatten(self._policy(*packed, explore=explore))
 
             signature = tf.nest.flatten(structure)
             function = tf.function(flat, input_signature=signature)
             self._policies[explore, count] = function.get_concrete_function()
         return self._policies[explore, count]
+
+    def inspect(self, sequences: Sequences, context: int) -> Inspection:
+        """What the model expects and how it sees a batch; changes nothing.
+
+        Args:
+          sequences: of more than `context` steps. Sizes and `context` must stay the same.
+          context: observations that the open-loop prediction begins with.
+        """
+        if self._inspect_function is None:
+
+            def compute(sequences: Sequences) -> tuple[dict[str, tf.Tensor], ...]:
+                return self._inspect(sequences, context)
+
+            self._inspect_function = tf.function(compute)
+        truth, prediction, distributions = tf.nest.map_structure(
+            lambda tensor: tensor.numpy(), self._inspect_function(sequences)
+        )
+        return Inspection(dreams.OpenLoop(truth, prediction, context), distributions)
+
+    def preprocess(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Observations as the model sees them, of any leading shape."""
+        tensors = {key: tf.convert_to_tensor(value) for key, value in observation.items()}
+        processed = self.world_model.preprocess_observation(tensors)
+        return {key: value.numpy() for key, value in processed.items()}
+
+    def reconstruct(self, state: PolicyState) -> dict[str, np.ndarray]:
+        """What the model expects to see in the state of one environment, by name."""
+        return {key: value[0].numpy() for key, value in self._decode(state.latent).items()}
+
+    def with_action(self, state: PolicyState, action: Any) -> PolicyState:
+        """The state of one environment with another last action."""
+        return state._replace(action=self.encode_action(tf.convert_to_tensor(action)[None]))
+
+    def dream(self, state: PolicyState, counter: int, seed: int) -> tuple[Any, PolicyState]:
+        """One imagined step of one environment.
+
+        Args:
+          state: with the action that is taken in it.
+          counter: number of the step, different for every call.
+          seed: of the dream.
+
+        Returns:
+          The mode of the actor in the imagined state, and that state with this action.
+        """
+        seeds = self._fold(_DREAM, tf.constant(counter)) + seed
+        latent = self.world_model.rssm.imagine_step(state.latent, state.action, seeds)
+        policy = self.actor_critic.actor(self.world_model.rssm.features(latent))
+        action = tf.cast(policy.mode(), tf.float32)
+        chosen = self._environment_action(action)[0].numpy()
+        return (int(chosen) if self._discrete else chosen), PolicyState(latent, action)
 
     def encode_action(self, action: tf.Tensor) -> tf.Tensor:
         """Environment actions [...] int or [..., *shape] float -> [..., A] float32."""
@@ -210,14 +291,11 @@ class Learner:
     def _update(self, sequences: Sequences) -> dict[str, tf.Tensor]:
         step = self.updates.value()
         seeds = tf.random.split(self._fold(_UPDATE, step), 2)
-        batch = Batch(
-            sequences.observation,
-            self.encode_action(sequences.action),
-            *(sequences[2:]),
-        )
+        batch = self._batch(sequences)
         posterior, metrics = self._update_world_model(batch, seeds[0], step)
         start = LatentState(*(tf.reshape(x, [-1, x.shape[-1]]) for x in posterior))
         is_terminal = tf.reshape(batch.is_terminal, [-1])
+        metrics["reward_mean"] = tf.reduce_mean(self.world_model.preprocess(batch).reward)
         metrics |= self.actor_critic.train(
             self.world_model, start, is_terminal, self.optimizers, seeds[1], step
         )
@@ -226,6 +304,10 @@ class Learner:
             metrics[f"{name}_loss_scale"] = optimizer.loss_scale
         self.updates.assign_add(1)
         return {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
+
+    def _batch(self, sequences: Sequences) -> Batch:
+        action = self.encode_action(sequences.action)
+        return Batch(sequences.observation, action, *sequences[2:])
 
     def _update_world_model(
         self, batch: Batch, seed: tf.Tensor, step: tf.Tensor
@@ -272,11 +354,33 @@ class Learner:
             action = tf.cast(policy.mode(), tf.float32)
         if explore and self._noise:
             action = self._add_noise(action, seeds[2:])
+        return self._environment_action(action), PolicyState(latent, action)
+
+    def _environment_action(self, action: tf.Tensor) -> tf.Tensor:
+        """[N, A] -> [N] int32 (Discrete) or [N, *shape]."""
         if self._discrete:
-            chosen = tf.argmax(action, -1, output_type=tf.int32)
-        else:
-            chosen = tf.reshape(action, [-1, *self._action_shape])
-        return chosen, PolicyState(latent, action)
+            return tf.argmax(action, -1, output_type=tf.int32)
+        return tf.reshape(action, [-1, *self._action_shape])
+
+    def _inspect(self, sequences: Sequences, context: int) -> tuple[dict[str, tf.Tensor], ...]:
+        seeds = tf.random.split(self._fold(_DREAM, self.updates), 2)
+        batch = self._batch(sequences)
+        model, behavior = self.world_model, self.actor_critic
+        truth, prediction = model.open_loop(batch, seeds[0], context)
+        _, outputs = model.loss(batch, seeds[1], self.updates)
+        features = model.rssm.features(outputs.posterior)
+        distribution = model.rssm.latent.distribution
+        found = {
+            "kl": outputs.kl,
+            "posterior_entropy": distribution(outputs.posterior_parameters).entropy(),
+            "prior_entropy": distribution(outputs.prior_parameters).entropy(),
+            "reward": model.preprocess(batch).reward,
+            "predicted_reward": model.reward(features),
+            "predicted_discount": model.discount(features),
+            "value": behavior.value(features),
+            "actor_entropy": behavior.actor(features).entropy(),
+        }
+        return truth, prediction, found
 
     def _add_noise(self, action: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         if not self._discrete:
@@ -294,3 +398,16 @@ class Learner:
         return tf.random.fold_in(
             tf.constant([self._seed, stream], tf.int32), tf.cast(counter, tf.int32)
         )
+
+
+def _check_device(name: str | None) -> str | None:
+    known = [
+        device.name.removeprefix("/physical_device:")
+        for device in tf.config.list_physical_devices()
+    ]
+    if name is not None and name.removeprefix("/").upper() not in known:
+        raise UserError(
+            f"Learner.policy_device is '{name}', but here are only "
+            f"{', '.join('/' + device for device in known)}."
+        )
+    return name

@@ -15,11 +15,13 @@ from dreamer_tf.environments.interface import (
     GymnasiumEnvironment,
     Observation,
 )
+from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import CheckpointStore
+from dreamer_tf.experiment.devices import configure_devices
 
 
 class Policy:
@@ -46,6 +48,7 @@ class Policy:
             raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
         gin.clear_config()
         gin_files_module.parse([config])
+        configure_devices()
         self.environment: Environment = (
             launch.make_environment() if environment is None else as_environment(environment)
         )
@@ -55,11 +58,11 @@ class Policy:
                 f"--base_dir={base_dir}: the run has no checkpoint yet; one is written after every "
                 "iteration and when the run is interrupted."
             )
-        self._agent = create_agent(DopamineEnvironment(self.environment), None, seed)
+        self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
         number, checkpoint = found
-        self._agent.restore(checkpoint)
+        self.agent.restore(checkpoint)
         self.checkpoint = number
-        self.agent_steps = self._agent.agent_steps
+        self.agent_steps = self.agent.agent_steps
         self._begin = True
         self._max_steps = _parameter("Runner.max_steps_per_episode", 27_000)
 
@@ -75,8 +78,8 @@ class Policy:
         """Chooses an action: arrays by name -> int (Discrete) or array in [-1, 1] (Box)."""
         if self._begin:
             self._begin = False
-            return self._agent.begin_episode(observation)
-        return self._agent.step(0.0, observation)
+            return self.agent.begin_episode(observation)
+        return self.agent.step(0.0, observation)
 
     def run_episode(
         self,
@@ -147,7 +150,7 @@ def train_agent(
     if environment is not None:
         wrapped = as_environment(environment)
         # The record of the run must not name an environment that was not used.
-        gin.bind_parameter(f"DreamerRunner.{launch.FACTORY}", None)
+        gin.bind_parameter(FACTORY, None)
 
         def factory() -> Environment:
             return wrapped

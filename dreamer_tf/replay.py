@@ -208,6 +208,34 @@ class EpisodeReplay:
         self._submit()
         return batch
 
+    def whole_sequences(
+        self, count: int, length: int, rng: np.random.Generator
+    ) -> Sequences | None:
+        """Sequences within one episode, chosen apart from those for training.
+
+        Args:
+          count: B, how many.
+          length: T, their length.
+          rng: chooses them.
+
+        Returns:
+          [B, T, ...]; None where no stored episode is long enough.
+        """
+        begins = [
+            (index, start, end)
+            for index, stream in enumerate(self._streams)
+            for start, end in stream.episodes()
+            if end - start >= length
+        ]
+        if not begins:
+            return None
+        plan = []
+        for choice in rng.integers(len(begins), size=count):
+            index, start, end = begins[choice]
+            first = int(rng.integers(start, end - length + 1))
+            plan.append([Segment(index, first, length, True)])
+        return self._copy(plan)
+
     def state(self) -> dict[str, Any]:
         """Everything but the files' contents that a checkpoint must hold, JSON-compatible."""
         plan = None
@@ -279,7 +307,7 @@ class EpisodeReplay:
             self._pending = self._pool.submit(self._copy, self._plan)
 
     def _copy(self, plan: list[list[Segment]]) -> Sequences:
-        size = (self.batch_size, self.sequence_length)
+        size = (len(plan), sum(segment.length for segment in plan[0]))
         begins = np.zeros(size, bool)
         slots = np.empty(size, np.int64)
         pieces = []  # row, first position and first slot of steps that lie side by side, length

@@ -158,6 +158,7 @@ class ActorCritic(Module):
             "imagined_reward": tf.reduce_mean(outputs.trajectory.reward),
             "imagined_discount": tf.reduce_mean(outputs.trajectory.discount),
             "imagined_value": tf.reduce_mean(outputs.value),
+            "value": tf.reduce_mean(outputs.value[0]),
             "imagined_return": tf.reduce_mean(outputs.target),
         }
 
@@ -272,6 +273,10 @@ class ActorCritic(Module):
         weight = tf.stop_gradient(trajectory.weight[:-1])
         likelihood.shape.assert_is_compatible_with(weight.shape)
         return -tf.reduce_mean(weight * likelihood), mean
+
+    def value(self, features: tf.Tensor) -> tf.Tensor:
+        """The target critic's value of each state: [..., F] -> [...] float32."""
+        return self._value(self.target_critic, features)
 
     def update_target_critic(self) -> None:
         """Copies the critic every `slow_update_interval` calls; the first call copies fully."""

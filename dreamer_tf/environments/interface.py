@@ -106,3 +106,8 @@ class GymnasiumEnvironment(gymnasium.Env):
     def render(self) -> np.ndarray:
         """The current frame, [H, W, 3] uint8."""
         return self.environment.render()
+
+    def close(self) -> None:
+        """Ends what the environment has started."""
+        if hasattr(self.environment, "close"):
+            self.environment.close()

@@ -11,11 +11,14 @@ from dreamer_tf.errors import UserError, nearest
 AGENTS = {"dreamer_v2": DreamerV2Agent}
 
 
-@gin.configurable(module="dreamer_tf", denylist=["environment", "base_dir", "seed"])
+@gin.configurable(
+    module="dreamer_tf", denylist=["environment", "base_dir", "seed", "num_environments"]
+)
 def create_agent(
     environment: DopamineEnvironment,
     base_dir: str | None,
     seed: int,
+    num_environments: int = 1,
     agent_name: str = "dreamer_v2",
 ) -> Any:
     """Makes an agent for an environment.
@@ -24,16 +27,29 @@ def create_agent(
       environment: gives the spaces.
       base_dir: base directory of the run; None for a policy that only acts.
       seed: run seed.
+      num_environments: how many environments it acts in at once.
       agent_name: 'dreamer_v2'.
 
     Raises:
-      UserError: unknown name.
+      UserError: unknown name, or an agent that acts in one environment only.
     """
     if agent_name not in AGENTS:
         hint = nearest(agent_name, AGENTS) or ", ".join(AGENTS)
         raise UserError(
             f"dreamer_tf.create_agent.agent_name is '{agent_name}', which is no agent: use {hint}."
         )
+    settings = {}
+    if num_environments > 1:
+        if not hasattr(AGENTS[agent_name], "act"):
+            raise UserError(
+                f"DreamerRunner.num_environments is {num_environments}, but the agent "
+                f"'{agent_name}' acts in one environment only: set it to 1."
+            )
+        settings["num_environments"] = num_environments
     return AGENTS[agent_name](
-        environment.observation_space, environment.action_space, base_dir=base_dir, seed=seed
+        environment.observation_space,
+        environment.action_space,
+        base_dir=base_dir,
+        seed=seed,
+        **settings,
     )

@@ -19,7 +19,7 @@ from dreamer_tf.errors import UserError, nearest
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
 RUN_FILE = "run.json"
-# What may differ when a run is resumed: how long it runs and what it logs.
+# What may differ when a run is resumed: how long it runs, what it logs, what runs where.
 CHANGEABLE = (
     "Runner.num_iterations",
     "Runner.log_every_n",
@@ -27,6 +27,14 @@ CHANGEABLE = (
     "DreamerRunner.checkpoints_kept",
     "DreamerRunner.progress_bar",
     "DreamerV2Agent.log_every",
+    "DreamerV2Agent.overlap",
+    "EpisodeReplay.prefetch",
+    "create_vector_environment.asynchronous",
+    "configure_devices.gpu",
+    "configure_devices.memory_growth",
+    "configure_devices.memory_limit_mb",
+    "configure_devices.deterministic",
+    "configure_devices.cpu_threads",
     "CollectorDispatcher.collectors",
 )
 

@@ -12,18 +12,13 @@ from typing import IO
 
 import gin
 
-from dreamer_tf.environments.atari import AtariEnvironment
-from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
-from dreamer_tf.environments.gym import create_gym_environment
 from dreamer_tf.environments.interface import Environment
+from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
-
-# Importing them makes them known to gin.
-ENVIRONMENTS = (AtariEnvironment, ControlSuiteEnvironment, create_gym_environment)
-FACTORY = "create_environment_fn"
 
 
 def make_environment() -> Environment:
@@ -32,12 +27,11 @@ def make_environment() -> Environment:
     Raises:
       UserError: no environment is configured.
     """
-    name = f"DreamerRunner.{FACTORY}"
     try:
-        reference = gin.query_parameter(name)
+        reference = gin.query_parameter(FACTORY)
     except ValueError as error:
         raise UserError(
-            f"{name} is not set: name a gin file that sets it with --gin_files, as in atari.gin."
+            f"{FACTORY} is not set: name a gin file that sets it with --gin_files, as in atari.gin."
         ) from error
     if reference is None:
         raise UserError(
@@ -46,7 +40,7 @@ def make_environment() -> Environment:
         )
     if getattr(reference, "evaluate", True):
         raise UserError(
-            f"{name} is {reference}, but must name a class or function, as in @AtariEnvironment "
+            f"{FACTORY} is {reference}, but must name a class or function, as in @AtariEnvironment "
             "without parentheses."
         )
     return reference.scoped_configurable_fn()
@@ -78,10 +72,13 @@ def make_runner(
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(_lock(base_dir))
             gin_files.check(base_dir, seed)
-            given = {} if create_environment_fn is None else {FACTORY: create_environment_fn}
+            device = configure_devices()
+            given = {}
+            if create_environment_fn is not None:
+                given["create_environment_fn"] = create_environment_fn
             runner = DreamerRunner(base_dir, seed=seed, **given)
             gin_files.record(base_dir, seed)
-            runner.lock = lock
+            runner.lock, runner.device = lock, device
             on_failure.pop_all()
     except OSError as error:
         raise UserError(
@@ -112,27 +109,33 @@ def describe(runner: DreamerRunner) -> str:
     parameters = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     replay = agent.replay
     steps = runner.total_agent_steps
-    updates = steps // agent.train_ratio
+    updates = int(steps / agent.train_ratio)
     prefill = min(agent.prefill_steps, steps)
     starts = replay.batch_size * replay.sequence_length
     imagined = updates * starts * agent.learner.actor_critic.horizon
     lines = [
         f"base directory  {runner.base_dir}",
-        f"environment     {environment.name}, protocol {environment.protocol}, "
+        f"environment     {_times(runner)}{environment.name}, protocol {environment.protocol}, "
         f"{environment.frames_per_step} frames per agent step, seed {runner.seed}",
+        f"device          {runner.device}, {agent.learner.precision}"
+        + (", XLA" if agent.learner.jit_compile else ""),
         f"observations    {_observations(environment)}",
         f"parameters      {parameters}",
         f"replay          {replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
         f"schedule        {steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
         f"{updates:,} updates, {_billions(imagined)} imagined states",
         f"random start    {prefill:,} agent steps, without their "
-        f"{prefill // agent.train_ratio:,} updates",
+        f"{int(prefill / agent.train_ratio):,} updates",
     ]
     if agent.agent_steps:
         lines.append(
             f"resumed         at {agent.agent_steps:,} agent steps and {agent.updates:,} updates"
         )
     return "\n".join(lines)
+
+
+def _times(runner: DreamerRunner) -> str:
+    return f"{runner.num_environments} times " if runner.num_environments > 1 else ""
 
 
 def _observations(environment: Environment) -> str:

@@ -32,9 +32,9 @@ class PhaseBar:
             dynamic_ncols=terminal,
         )
 
-    def update(self) -> None:
-        """One step more."""
-        if self._bar.update():
+    def update(self, steps: int = 1) -> None:
+        """So many steps more."""
+        if self._bar.update(steps):
             self._bar.set_postfix_str(self._text(self._bar.n), refresh=False)
 
     def close(self) -> None:

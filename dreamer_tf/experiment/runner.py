@@ -2,14 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gin
 import numpy as np
 from absl import logging
+from gymnasium.vector import VectorEnv
 
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment
+from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collector
 from dreamer_tf.experiment.agents import create_agent
@@ -20,6 +22,7 @@ from dreamer_tf.experiment.dopamine_compat import (
     StatisticsInstance,
 )
 from dreamer_tf.experiment.progress import PhaseBar
+from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.signals import StopRequest
 from dreamer_tf.scores import score_files
 
@@ -52,6 +55,7 @@ class DreamerRunner(Runner):
         base_dir: str | os.PathLike,
         create_environment_fn: Callable[[], Environment] = gin.REQUIRED,
         seed: int = 0,
+        num_environments: int = 1,
         checkpoints_kept: int = 3,
         progress_bar: bool = True,
     ):
@@ -61,16 +65,24 @@ class DreamerRunner(Runner):
           base_dir: base directory of the run.
           create_environment_fn: makes the environment, as in `@AtariEnvironment`.
           seed: run seed.
+          num_environments: environments that are stepped together (the paper: 1).
           checkpoints_kept: how many checkpoints are kept.
           progress_bar: whether a progress bar is shown on a terminal's standard error.
         """
+        if num_environments < 1:
+            raise UserError(
+                f"DreamerRunner.num_environments is {num_environments}, but must be 1 or more."
+            )
         self.seed = seed
+        self.num_environments = num_environments
+        self._vector: VectorEnv | None = None
         self.agent_name = "agent"
         self._progress_bar = progress_bar
         self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
         self._interruptions = 0
         self._stop = StopRequest()
         self.lock: Any = None
+        self.device = ""
         self._phases = _no_progress()
         self._last_observation: Any = None
         self._bar: PhaseBar | None = None
@@ -81,7 +93,7 @@ class DreamerRunner(Runner):
             return DopamineEnvironment(create_environment_fn())
 
         def make_agent(session, environment, summary_writer=None):
-            return create_agent(environment, summary_writer, seed)
+            return create_agent(environment, summary_writer, seed, num_environments)
 
         super().__init__(os.fspath(base_dir), make_agent, make_environment)
         if self._max_steps_per_episode is None:
@@ -92,6 +104,8 @@ class DreamerRunner(Runner):
         if self._log_every_n < 1:
             raise UserError(f"Runner.log_every_n is {self._log_every_n}, but must be 1 or more.")
         self._check_reserve()
+        if num_environments > 1:
+            self._vector = create_vector_environment(create_environment_fn, num_environments)
         self.agent_name = type(self._agent).__name__.removesuffix("Agent")
 
     @property
@@ -149,6 +163,8 @@ class DreamerRunner(Runner):
             ) from error
         finally:
             self._collector_dispatcher.close()
+            if self._vector is not None:
+                self._vector.close()
 
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         self._start_iteration = 0
@@ -192,12 +208,12 @@ class DreamerRunner(Runner):
     def _check_reserve(self) -> None:
         """The replay must keep what a checkpoint needs until the next one."""
         replay = getattr(self._agent, "replay", None)
-        added = self._training_steps + self._max_steps_per_episode
+        added = self._training_steps + self.num_environments * self._max_steps_per_episode
         if replay is not None and replay.reserve < added:
             raise UserError(
                 f"EpisodeReplay.reserve is {replay.reserve:,}, but up to {added:,} steps are added "
-                "between two checkpoints (Runner.training_steps and one episode of "
-                "Runner.max_steps_per_episode): raise the one or lower the others."
+                "between two checkpoints (Runner.training_steps and, in every environment, one "
+                "episode of Runner.max_steps_per_episode): raise the one or lower the others."
             )
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:
@@ -247,7 +263,6 @@ class DreamerRunner(Runner):
     ) -> tuple[int, float, int]:
         phase = self._phases[run_mode_str]
         self._phase = phase
-        self._environment.seed(self._phase_seed(run_mode_str))
         for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
             self._append_episode(statistics, run_mode_str, length, episode_return)
         began = (time.perf_counter(), self._agent.updates, phase["steps"])
@@ -259,9 +274,7 @@ class DreamerRunner(Runner):
             lambda steps: self._postfix(run_mode_str, steps, began),
         )
         try:
-            # A phase without a whole episode has no return, also after an interruption.
-            while phase["steps"] < min_steps or (min_steps and not phase["returns"]):
-                length, episode_return = self._run_one_episode()
+            for length, episode_return in self._episodes(run_mode_str, min_steps):
                 phase["lengths"].append(length)
                 phase["returns"].append(episode_return)
                 self._append_episode(statistics, run_mode_str, length, episode_return)
@@ -269,33 +282,74 @@ class DreamerRunner(Runner):
             self._bar.close()
         return phase["steps"], sum(phase["returns"]), len(phase["returns"])
 
+    def _episodes(self, mode: str, min_steps: int) -> Iterator[tuple[int, float]]:
+        """Length and return of each episode of a phase, as they end."""
+        phase = self._phase
+
+        def wanted() -> bool:
+            # A phase without a whole episode has no return, also after an interruption.
+            return phase["steps"] < min_steps or bool(min_steps and not phase["returns"])
+
+        seeds = self._phase_seeds(mode)
+        if self._vector is None:
+            self._environment.seed(seeds[0])
+            while wanted():
+                yield self._run_one_episode()
+        elif wanted():
+            rollout = VectorRollout(
+                self._vector, self._agent, self._max_steps_per_episode, self._clip_rewards
+            )
+            yield from self._timed(rollout.episodes(seeds, wanted, self._call, self._count))
+
+    def _timed(self, episodes: Iterator[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+        """Adds the time between two episodes to the time of the phase."""
+        started = time.perf_counter()
+        try:
+            yield from episodes
+        finally:
+            self._phase["seconds"] += time.perf_counter() - started
+
     @staticmethod
     def _append_episode(statistics: Any, mode: str, length: int, episode_return: float) -> None:
         statistics.append(
             {f"{mode}_episode_lengths": length, f"{mode}_episode_returns": episode_return}
         )
 
-    def _phase_seed(self, mode: str) -> int:
+    def _phase_seeds(self, mode: str) -> list[int]:
+        """One seed for each environment."""
         entropy = [self.seed, self._iteration, _PHASES.index(mode), self._interruptions]
-        return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+        words = np.random.SeedSequence(entropy).generate_state(self.num_environments)
+        return [int(word >> 1) for word in words]
 
-    def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+    def _call(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """Calls a function of the environment; all that fails there is told apart from our own."""
         if self._stop.requested:
             raise Interrupted
         started = time.perf_counter()
         try:
-            observation, reward, is_terminal = super()._run_one_step(action)
+            return function(*arguments, **settings)
         except Exception as error:
+            if self._stop.requested:  # the signal has reached the environment too
+                raise Interrupted from error
             raise EnvironmentFailure(
                 f"{self.environment.name} failed at agent step {self._agent.agent_steps + 1:,} "
                 f"({type(error).__name__}: {error}); all steps before it are saved in "
                 f"{self._base_dir}."
             ) from error
-        self.seconds_in_environment += time.perf_counter() - started
+        finally:
+            self.seconds_in_environment += time.perf_counter() - started
+
+    def _count(self, steps: int) -> None:
+        self._phase["steps"] += steps
+        self._bar.update(steps)
+
+    def _initialize_episode(self) -> Any:
+        return self._agent.begin_episode(self._call(self._environment.reset))
+
+    def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+        observation, reward, is_terminal = self._call(super()._run_one_step, action)
         self._last_observation = observation
-        phase = self._phase
-        phase["steps"] += 1
-        self._bar.update()
+        self._count(1)
         return observation, reward, is_terminal
 
     def _run_one_episode(self) -> tuple[int, float]:

@@ -192,6 +192,52 @@ class WorldModel(Module):
             total += self._scales[key] * losses[key]
         return total, WorldModelOutputs(states, posterior, prior, likelihoods, kl, losses)
 
+    def open_loop(
+        self, batch: Batch, seed: tf.Tensor, context: int
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Predicts observations from actions alone, after the first `context` of them were seen.
+
+        Args:
+          batch: sequences of T steps without an episode's start after the context.
+          seed: [2] int32, stateless.
+          context: observations that the posterior filters, at least 1.
+
+        Returns:
+          The preprocessed observations and their predictions (reconstructions up to `context`),
+          [B, T, ...] by name.
+        """
+        seeds = tf.random.split(seed, 2)
+        truth = self.preprocess_observation(batch.observation)
+        size, length = batch.reward.shape
+        flat = {key: _merge(value[:, :context]) for key, value in truth.items()}
+        embedding = tf.reshape(self.encoder(flat), [size, context, self.encoder.size])
+        states, *_ = self.rssm.observe(
+            embedding,
+            batch.action[:, :context],
+            batch.is_first[:, :context],
+            self.rssm.initial(size),
+            seeds[0],
+        )
+
+        def advance(state: LatentState, now: tuple[tf.Tensor, tf.Tensor]) -> LatentState:
+            return self.rssm.imagine_step(state, *now)
+
+        actions = tf.transpose(batch.action[:, context:], [1, 0, 2])
+        last = LatentState(*(x[:, -1] for x in states))
+        dreamt = tf.scan(advance, (actions, tf.random.split(seeds[1], length - context)), last)
+        states = LatentState(
+            *(
+                tf.concat([seen, tf.transpose(later, [1, 0, 2])], 1)
+                for seen, later in zip(states, dreamt, strict=True)
+            )
+        )
+        return truth, self.decode(states)
+
+    def decode(self, state: LatentState) -> dict[str, tf.Tensor]:
+        """Mean of each observation in a state, float32: images in [-0.5, 0.5], vectors."""
+        means = self.decoder.means(self.rssm.features(state))
+        return {key: tf.cast(mean, tf.float32) for key, mean in means.items()}
+
     def kl_loss(self, posterior: tf.Tensor, prior: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """KL balancing (Algorithm 2) with free nats.
 

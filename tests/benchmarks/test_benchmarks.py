@@ -55,9 +55,10 @@ def test_environment(tmp_path):
 def test_end_to_end(tmp_path):
     arguments = ["--size=tiny", "--steps=30", "--prefill=30"]
     values = json_line(run(tmp_path, "end_to_end.py", *arguments))
+    assert values.pop("share_of_updates") > 0
     shares = [value for key, value in values.items() if key.startswith("share_")]
     assert sum(shares) == pytest.approx(1.0, abs=1e-2)
-    assert values["share_update"] > 0 and values["share_environment"] > 0
+    assert values["share_waiting"] > 0 and values["share_environment"] > 0
 
 
 def test_gpu_table(tmp_path):
@@ -70,8 +71,13 @@ def test_gpu_table(tmp_path):
         "--precisions=float32",
         "--xla=false",
         "--updates=1",
+        "--policy_devices=/CPU:0",
     )
-    assert "| 2 | float32 | False |" in output and "error" not in output
+    assert (
+        "| 2 | float32 | False |" in output
+        and "error" not in output
+        and '"device": "/CPU:0"' in output
+    )
 
 
 def test_flops_of_the_papers_sizes():

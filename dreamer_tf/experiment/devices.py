@@ -1,0 +1,67 @@
+"""Which device computes, and how its memory is used."""
+
+import os
+
+import gin
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+
+
+@gin.configurable
+def configure_devices(
+    gpu: int | None = 0,
+    memory_growth: bool = True,
+    memory_limit_mb: int | None = None,
+    deterministic: bool = False,
+    cpu_threads: int | None = None,
+) -> str:
+    """Sets up TensorFlow's devices; must be called before anything is computed.
+
+    Args:
+      gpu: number of the GPU that is used; None for the CPU, also where there is a GPU.
+      memory_growth: memory of the GPU is taken when it is needed, by TensorFlow and by JAX
+        (Dopamine's agents), instead of nearly all of it by whoever comes first.
+      memory_limit_mb: MiB of the GPU's memory for TensorFlow, instead of `memory_growth`.
+      deterministic: only kernels that give the same numbers in every run, also on a GPU; slower.
+      cpu_threads: threads of one CPU operation; all cores by default. Fewer let several runs share
+        a machine.
+
+    Returns:
+      What is used, for people.
+
+    Raises:
+      UserError: there is no such GPU, or TensorFlow has already begun with other settings.
+    """
+    if memory_growth:
+        # JAX reads it when it starts, and takes three quarters of the GPU otherwise.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    present = tf.config.list_physical_devices("GPU")
+    if gpu is not None and present and not 0 <= gpu < len(present):
+        raise UserError(
+            f"configure_devices.gpu is {gpu}, but the GPUs here are 0 to {len(present) - 1}."
+        )
+    chosen = [] if gpu is None else present[gpu : gpu + 1]
+    try:
+        if chosen != present:
+            tf.config.set_visible_devices(chosen, "GPU")
+        for device in chosen:
+            if memory_limit_mb is not None:
+                limit = tf.config.LogicalDeviceConfiguration(memory_limit=memory_limit_mb)
+                tf.config.set_logical_device_configuration(device, [limit])
+            else:
+                tf.config.experimental.set_memory_growth(device, memory_growth)
+        if cpu_threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(cpu_threads)
+    except RuntimeError as error:
+        raise UserError(
+            f"configure_devices comes too late ({error}): TensorFlow is already in use with other "
+            "settings; start a new process."
+        ) from error
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if chosen:
+        details = tf.config.experimental.get_device_details(chosen[0])
+        return f"GPU {gpu}, {details.get('device_name', 'of unknown kind')}"
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    return f"CPU, {threads} threads"

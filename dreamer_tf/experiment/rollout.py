@@ -1,0 +1,94 @@
+"""Whole episodes in several environments at once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+
+class VectorRollout:
+    """Runs an agent in N environments with the accounting of Dopamine's Runner.
+
+    Every episode that begins is run to its end, like there. While the last ones are still running,
+    environments without an episode are stepped too, but nobody looks at them.
+    """
+
+    def __init__(self, vector: VectorEnv, agent: Any, max_steps: int, clip_rewards: bool):
+        """Sets what runs where.
+
+        Args:
+          vector: from `create_vector_environment`.
+          agent: has `record`, `learn` and `act`.
+          max_steps: agent steps after which an episode is truncated.
+          clip_rewards: whether the agent sees rewards clipped to [-1, 1].
+        """
+        self._vector = vector
+        self._agent = agent
+        self._max_steps = max_steps
+        self._clip = clip_rewards
+
+    def episodes(
+        self,
+        seeds: Sequence[int],
+        wanted: Callable[[], bool],
+        call: Callable[..., Any],
+        count: Callable[[int], None],
+    ) -> Iterator[tuple[int, float]]:
+        """Runs a phase.
+
+        Args:
+          seeds: of each environment.
+          wanted: whether another episode may begin.
+          call: calls a function of the environments with arguments.
+          count: is told the number of agent steps after every step of all environments.
+
+        Yields:
+          Length in agent steps and return of each episode, as they end.
+        """
+        number = self._vector.num_envs
+        observation, _ = call(self._vector.reset, seed=list(seeds))
+        running = np.ones(number, bool)
+        lengths, returns = np.zeros(number, int), np.zeros(number)
+        is_first = running.copy()
+        self._begin(observation, is_first)
+        while running.any():
+            actions = self._agent.act(observation, is_first)
+            observation, rewards, terminated, truncated, info = call(self._vector.step, actions)
+            count(int(running.sum()))
+            lengths += 1
+            returns += rewards
+            if self._clip:
+                rewards = np.clip(rewards, -1.0, 1.0)
+            ended = terminated | truncated | (lengths >= self._max_steps)
+            life_lost = info.get("life_lost", np.zeros(number, bool)).astype(bool)
+            for index in np.flatnonzero(running):
+                self._agent.record(
+                    index,
+                    _row(observation, index),
+                    rewards[index],
+                    is_last=bool(ended[index] or life_lost[index]),
+                    is_terminal=bool(terminated[index] or life_lost[index]),
+                )
+            self._agent.learn()
+            is_first = life_lost & ~ended
+            self._begin(observation, is_first & running)
+            for index in np.flatnonzero(ended & running):
+                yield int(lengths[index]), float(returns[index])
+            if not ended.any():
+                continue
+            lengths[ended], returns[ended] = 0, 0.0
+            if not wanted():
+                running &= ~ended
+            if running.any():
+                observation, _ = call(self._vector.reset, options={"reset_mask": ended})
+                is_first |= ended
+                self._begin(observation, ended & running)
+
+    def _begin(self, observation: dict[str, np.ndarray], where: np.ndarray) -> None:
+        for index in np.flatnonzero(where):
+            self._agent.record(index, _row(observation, index), is_first=True)
+
+
+def _row(observation: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
+    return {key: value[index] for key, value in observation.items()}
