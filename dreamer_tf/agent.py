@@ -27,6 +27,8 @@ from dreamer_tf.replay import EpisodeReplay, Sequences
 
 Observation = Mapping[str, np.ndarray]
 
+_INSPECTED = 4  # sequences
+
 
 @gin.configurable(
     denylist=["observation_space", "action_space", "base_dir", "seed", "num_environments"]
@@ -279,15 +281,29 @@ class DreamerV2Agent:
         self.seconds["policy"] += time.perf_counter() - started
         return self._actions
 
-    def inspect(self, count: int, length: int, context: int, seed: int) -> Inspection | None:
-        """How the model sees `count` stored sequences of `length` steps, drawn with a seed.
+    def inspect(self, length: int, context: int, seed: int) -> Inspection | None:
+        """How the model sees a few stored sequences, drawn apart from those for training.
 
-        Episodes that are shorter give shorter sequences; None where all are too short.
+        Args:
+          length: steps of a sequence; half or a quarter of it where episodes are shorter.
+          context: observations that the open-loop prediction begins with.
+          seed: chooses the sequences.
+
+        Returns:
+          None before the first update, and where all episodes are too short.
         """
         self.wait()
-        rng = np.random.default_rng(seed)
-        sequences = self.replay.whole_sequences(count, length, rng)
-        return None if sequences is None else self.learner.inspect(sequences, context)
+        if not self.updates:
+            return None
+        for divisor in (1, 2, 4):
+            steps = length // divisor
+            if steps <= context:
+                break
+            rng = np.random.default_rng(seed)
+            sequences = self.replay.whole_sequences(_INSPECTED, steps, rng)
+            if sequences is not None:
+                return self.learner.inspect(sequences, context)
+        return None
 
     def cut_episode(self) -> None:
         """The episodes that are running will not go on; they are kept as truncated."""

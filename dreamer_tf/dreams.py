@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dreamer_tf.errors import UserError
+
 _SEES, _DREAMS = (60, 110, 220), (240, 140, 30)
-_BAR, _GAP, _SCALE = 3, 2, 2  # pixels of the image; how much larger it is shown
+_BAR, _GAP = 3, 2  # pixels of the image
 
 
 class OpenLoop(NamedTuple):
@@ -29,11 +31,12 @@ class OpenLoop(NamedTuple):
         }
 
 
-def frames(dream: OpenLoop) -> np.ndarray | None:
+def frames(dream: OpenLoop, scale: int = 1) -> np.ndarray | None:
     """Shows the images of a dream.
 
     Args:
       dream: of B sequences of T steps.
+      scale: how many pixels a pixel becomes, in height and width.
 
     Returns:
       [T, H', W', 3] uint8: one column for every sequence and one row each for truth, prediction
@@ -47,14 +50,14 @@ def frames(dream: OpenLoop) -> np.ndarray | None:
         rows += [truth + 0.5, prediction + 0.5, (prediction - truth + 1.0) / 2.0]
     if not rows:
         return None
-    return np.concatenate([_bar(dream, rows[0])] + [_row(row) for row in rows], axis=1)
+    shown = np.concatenate([_bar(dream, rows[0])] + [_row(row) for row in rows], axis=1)
+    return np.repeat(np.repeat(shown, scale, axis=1), scale, axis=2)
 
 
 def _row(images: np.ndarray) -> np.ndarray:
     """[B, T, H, W, C] in [0, 1] -> [T, H', B W', 3] uint8 with gaps."""
     gaps = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
     shown = np.pad(np.round(255.0 * images).astype(np.uint8), gaps)
-    shown = np.repeat(np.repeat(shown, _SCALE, axis=2), _SCALE, axis=3)
     if shown.shape[-1] == 1:
         shown = np.repeat(shown, 3, axis=-1)
     return np.concatenate(list(shown), axis=2)
@@ -62,7 +65,7 @@ def _row(images: np.ndarray) -> np.ndarray:
 
 def _bar(dream: OpenLoop, images: np.ndarray) -> np.ndarray:
     size, length, _, width, _ = images.shape
-    bar = np.zeros((length, _BAR * _SCALE, size * (width + _GAP) * _SCALE, 3), np.uint8)
+    bar = np.zeros((length, _BAR, size * (width + _GAP), 3), np.uint8)
     bar[: dream.context] = _SEES
     bar[dream.context :] = _DREAMS
     return bar
@@ -105,6 +108,29 @@ def in_environment(
         truth.append(observation)
         prediction.append(learner.reconstruct(state))
     return OpenLoop(learner.preprocess(_stack(truth)), _stack(prediction), context)
+
+
+def in_replay(policy: Any, count: int, context: int, length: int, seed: int = 0) -> OpenLoop:
+    """Dreams of the actions of stored sequences.
+
+    Args:
+      policy: from `load_policy`; its base directory has the replay.
+      count: B, sequences.
+      context: observations that the model sees.
+      length: dreamt steps after them.
+      seed: chooses the sequences.
+
+    Raises:
+      UserError: there is no replay, or no episode in it is long enough.
+    """
+    sequences = policy.open_replay().whole_sequences(
+        count, context + length, np.random.default_rng(seed)
+    )
+    if sequences is None:
+        raise UserError(
+            f"No stored episode has {context + length} steps: lower --frames or --context."
+        )
+    return policy.agent.learner.inspect(sequences, context).dream
 
 
 def _step(environment: Any, action: Any) -> tuple[Mapping[str, np.ndarray], bool]:

@@ -22,6 +22,7 @@ from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import CheckpointStore
 from dreamer_tf.experiment.devices import configure_devices
+from dreamer_tf.replay import EpisodeReplay
 
 
 class Policy:
@@ -60,11 +61,28 @@ class Policy:
             )
         self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
         number, checkpoint = found
+        self._base_dir = base_dir
+        self._replay_state = checkpoint.state["replay"]
         self.agent.restore(checkpoint)
         self.checkpoint = number
         self.agent_steps = self.agent.agent_steps
         self._begin = True
         self._max_steps = _parameter("Runner.max_steps_per_episode", 27_000)
+
+    def open_replay(self) -> EpisodeReplay:
+        """The experience of the run, to read it.
+
+        Raises:
+          UserError: it is not there, or in use by the run.
+        """
+        directory = os.path.join(self._base_dir, "replay")
+        if not os.path.isdir(directory):
+            raise UserError(f"--base_dir={self._base_dir}: the run has no replay any more.")
+        spaces = self.environment.observation_space, self.environment.action_space
+        streams = _parameter("DreamerRunner.num_environments", 1)
+        replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, prefetch=False)
+        replay.restore(self._replay_state)
+        return replay
 
     def gymnasium_environment(self) -> gymnasium.Env:
         """The run's environment with Gymnasium's own interface."""

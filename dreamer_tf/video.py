@@ -23,7 +23,15 @@ def check_path(path: str) -> None:
 
 def write_gif(path: str, frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> None:
     """Writes frames [H, W, 3] or [H, W] uint8 as a GIF that repeats for ever."""
+    with open(path, "wb") as file:
+        file.write(encode_gif(frames, frames_per_second))
+
+
+def encode_gif(frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> bytes:
+    """The contents of a GIF file; arguments as for `write_gif`."""
     import imageio.v3
 
     duration = 1000.0 / frames_per_second
-    imageio.v3.imwrite(path, np.stack(frames), extension=".gif", duration=duration, loop=0)
+    return imageio.v3.imwrite(
+        "<bytes>", np.stack(frames), extension=".gif", duration=duration, loop=0
+    )

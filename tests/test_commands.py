@@ -1,10 +1,12 @@
 """The commands as users run them: in their own process, from an empty directory."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,35 @@ def test_train_writes_everything_and_says_where(trained):
     phases = [score["Phase"] for score in json.loads((base_dir / "scores.json").read_text())]
     assert phases == ["train", "eval"]
     assert not any(path.suffix == ".pkl" for path in base_dir.rglob("*"))
+
+
+def test_every_metric_is_explained(trained):
+    directory, _ = trained
+    text = (Path(__file__).resolve().parents[1] / "docs/metrics.md").read_text()
+    lines = (directory / "runs/atari/Pong/4/metrics/json_lines/metrics.jsonl").read_text()
+    names = {name for line in lines.splitlines() for name in json.loads(line)} - {"step"}
+    assert len(names) > 30
+    for name in names:
+        general = re.sub("world_model_|actor_(?=sk|lo)|critic_(?=sk|lo)", "<part>_", name)
+        general = re.sub("image_", "<name>_", general)
+        one_of_a_part = re.search("loss_scale|skipped", name)
+        assert f"`{general if one_of_a_part else name}`" in text or f"`{general}`" in text, name
+
+
+def test_dream(trained):
+    directory, _ = trained
+    base_dir = "--base_dir=runs/atari/Pong/4"
+    for actions in ("policy", "random", "replay"):
+        more = (f"--out={actions}.gif", f"--actions={actions}", "--frames=9", "--context=3")
+        result = run(directory, "dream", base_dir, *more)
+        assert result.returncode == 0, result.stderr
+        assert f"12 frames, the first 3 seen, in {actions}.gif" in result.stdout
+        assert "mean squared error of image: step 0 " in result.stdout
+        assert (directory / f"{actions}.gif").read_bytes()[:4] == b"GIF8"
+    assert_sentence(run(directory, "dream"), "--base_dir is missing")
+    too_long = run(directory, "dream", base_dir, "--actions=replay", "--frames=500")
+    assert_sentence(too_long, "No stored episode has 505 steps", "--frames")
+    assert_sentence(run(directory, "dream", base_dir, "--out=dream.mp4"), "dream.mp4", ".gif")
 
 
 def test_same_command_resumes(trained):

@@ -169,6 +169,8 @@ def closing_words(runner: DreamerRunner) -> str:
             f"iteration {score.iteration}, {score.frames:,} frames)"
         )
     numbers = runner.store.numbers()
+    if os.path.isdir(os.path.join(runner.base_dir, "dreams")):
+        lines.append(f"dreams          {os.path.join(base_dir, 'dreams')}")
     lines += [
         f"scores          {os.path.join(base_dir, score_files.FILE)}",
         f"TensorBoard     {python()} -m tensorboard.main --logdir={logs}",

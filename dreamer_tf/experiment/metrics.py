@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
+from dreamer_tf import video
 from dreamer_tf.experiment.dopamine_compat import Collector, StatisticsInstance, add_collector
 
 
@@ -42,3 +44,53 @@ class JsonLinesCollector(Collector):
 
 
 add_collector("json_lines", JsonLinesCollector)
+
+
+class MediaCollector(Collector):
+    """Histograms (type 'histogram', any array) and videos ('video', frames [T, H, W, 3] uint8).
+
+    They go where Dopamine's own collector writes the scalars, which skips them.
+    """
+
+    def __init__(self, base_dir: str):
+        """Opens another file of events beside that of the scalars."""
+        super().__init__(base_dir, ("histogram", "video"))
+        self._writer = tf.summary.create_file_writer(self._base_dir, filename_suffix=".media")
+
+    def get_name(self) -> str:
+        """Name of the directory; in gin it is 'media'."""
+        return "tensorboard"
+
+    def write(self, statistics: Sequence[StatisticsInstance]) -> None:
+        """Writes histograms and videos; scalars are skipped."""
+        with self._writer.as_default():
+            for statistic in statistics:
+                if statistic.type == "histogram":
+                    tf.summary.histogram(statistic.name, statistic.value, statistic.step)
+                elif statistic.type == "video":
+                    _write_video(statistic)
+
+    def flush(self) -> None:
+        """Waits until everything is on disk."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+
+def _write_video(statistic: StatisticsInstance) -> None:
+    """TensorBoard shows a GIF in the place of an image."""
+    frames = statistic.value
+    image = tf.compat.v1.Summary.Image(
+        height=frames.shape[1],
+        width=frames.shape[2],
+        colorspace=3,
+        encoded_image_string=video.encode_gif(frames),
+    )
+    value = tf.compat.v1.Summary.Value(tag=statistic.name, image=image)
+    summary = tf.compat.v1.Summary(value=[value])
+    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), statistic.step)
+
+
+add_collector("media", MediaCollector)

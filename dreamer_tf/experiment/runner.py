@@ -10,10 +10,11 @@ import numpy as np
 from absl import logging
 from gymnasium.vector import VectorEnv
 
+from dreamer_tf import dreams, video
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collector
+from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
 from dreamer_tf.experiment.dopamine_compat import (
@@ -58,6 +59,9 @@ class DreamerRunner(Runner):
         num_environments: int = 1,
         checkpoints_kept: int = 3,
         progress_bar: bool = True,
+        dream_every: int = 1,
+        dream_length: int = 50,
+        dream_context: int = 5,
     ):
         """Makes environment and agent and resumes from the newest checkpoint, if there is one.
 
@@ -68,11 +72,23 @@ class DreamerRunner(Runner):
           num_environments: environments that are stepped together (the paper: 1).
           checkpoints_kept: how many checkpoints are kept.
           progress_bar: whether a progress bar is shown on a terminal's standard error.
+          dream_every: iterations from one look at the world model to the next; 0 for none. It is
+            histograms and an open-loop prediction of stored sequences.
+          dream_length: steps of the prediction, the context included.
+          dream_context: observations that the model sees before it dreams.
         """
         if num_environments < 1:
             raise UserError(
                 f"DreamerRunner.num_environments is {num_environments}, but must be 1 or more."
             )
+        if dream_every and not 0 < dream_context < dream_length:
+            raise UserError(
+                f"DreamerRunner.dream_context is {dream_context}, but must be at least 1 and less "
+                f"than DreamerRunner.dream_length ({dream_length})."
+            )
+        self._dream_every = dream_every
+        self._dream_length = dream_length
+        self._dream_context = dream_context
         self.seed = seed
         self.num_environments = num_environments
         self._vector: VectorEnv | None = None
@@ -150,6 +166,7 @@ class DreamerRunner(Runner):
                     statistics = self._run_one_iteration(iteration)
                     if self._logger is not None:
                         self._log_experiment(iteration, statistics)
+                    self._look_at_the_model(iteration)
                     self._checkpoint_experiment(iteration)
                     self._start_iteration = iteration + 1
                     self._collector_dispatcher.flush()
@@ -250,6 +267,33 @@ class DreamerRunner(Runner):
         self._collector_dispatcher.write(
             [StatisticsInstance(name, value, iteration) for name, value in found]
         )
+
+    def _look_at_the_model(self, iteration: int) -> None:
+        """Histograms and an open-loop prediction; changes nothing."""
+        inspect = getattr(self._agent, "inspect", None)
+        if inspect is None or not self._dream_every or (iteration + 1) % self._dream_every:
+            return
+        found = inspect(self._dream_length, self._dream_context, iteration)
+        if found is None:
+            return
+        step = self._agent.agent_steps
+        statistics = [
+            StatisticsInstance(f"Histogram/{name}", values, step, "histogram")
+            for name, values in found.distributions.items()
+        ]
+        for name, errors in found.dream.errors().items():
+            seen, dreamt = np.split(errors, [found.dream.context])
+            statistics += [
+                StatisticsInstance(f"Dream/{name}_error_seen", float(seen.mean()), step),
+                StatisticsInstance(f"Dream/{name}_error_dreamt", float(dreamt.mean()), step),
+            ]
+        frames = dreams.frames(found.dream)
+        if frames is not None:
+            statistics.append(StatisticsInstance("Dream/video", frames, step, "video"))
+            os.makedirs(os.path.join(self._base_dir, "dreams"), exist_ok=True)
+            name = f"iteration-{iteration:06d}.gif"
+            video.write_gif(os.path.join(self._base_dir, "dreams", name), frames)
+        self._collector_dispatcher.write(statistics, ("tensorboard", "json_lines"))
 
     def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:
         episodes, average, _ = super()._run_train_phase(statistics)

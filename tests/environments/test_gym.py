@@ -8,8 +8,10 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 import dreamer_tf
+from dreamer_tf.environments.catch import Catch
 from dreamer_tf.environments.gym import GymEnvironment, create_gym_environment
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
@@ -145,3 +147,25 @@ def test_example_trains_resumes_and_loads(tmp_path):
     assert json.loads((tmp_path / "run/scores.json").read_text())[0]["Game"] == "Corridor"
     with pytest.raises(UserError, match="environment=environment"):
         dreamer_tf.load_policy(tmp_path / "run")
+
+
+def test_catch():
+    """The paddle that follows the ball always catches it, a random one rarely."""
+    environment = Catch()
+    check_env(environment, skip_render_check=True)
+    returns = {"follow": [], "random": []}
+    for name, found in returns.items():
+        for episode in range(200):
+            image, _ = environment.reset(seed=3 if episode == 0 else None)
+            ended, steps = False, 0
+            while not ended:
+                rows, columns = np.nonzero(image[::8, ::8, 0] == 255)
+                paddle = np.nonzero(image[-1, ::8, 0] == 128)[0]
+                target = np.sign(columns[0] - paddle[0]) + 1 if len(paddle) else 1
+                assert rows[0] == steps
+                action = target if name == "follow" else environment.np_random.integers(3)
+                image, reward, ended, _, _ = environment.step(int(action))
+                steps += 1
+            assert steps == 7
+            found.append(reward)
+    assert min(returns["follow"]) == 1.0 and -0.9 < np.mean(returns["random"]) < -0.5

@@ -1,0 +1,59 @@
+"""Shows what the world model of a stored run expects to see, next to what came.
+
+python -m dreamer_tf.dream --base_dir=runs/atari_small/Pong/0 --out=dream.gif --frames=45
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from dreamer_tf import command_line
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("base_dir", None, "Base directory of the run.")
+flags.DEFINE_string("out", "dream.gif", "GIF file that is written.")
+flags.DEFINE_integer("context", 5, "Observations that the model sees first.", lower_bound=1)
+flags.DEFINE_integer("frames", 45, "Dreamt steps after them.", lower_bound=1)
+flags.DEFINE_enum(
+    "actions",
+    "policy",
+    ["policy", "random", "replay"],
+    "Whose actions are dreamt: the actor's in the dream, random ones (both are carried out in the "
+    "environment as well), or those of stored sequences.",
+)
+flags.DEFINE_integer("sequences", 4, "Stored sequences, for --actions=replay.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "Seed of environment and dream.", lower_bound=0)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the GIF and prints the errors at a few steps."""
+    from dreamer_tf import dreams, video
+    from dreamer_tf.errors import UserError
+    from dreamer_tf.policy import load_policy
+
+    if not FLAGS.base_dir:
+        raise UserError("--base_dir is missing: name the base directory of a run.")
+    video.check_path(FLAGS.out)
+    policy = load_policy(FLAGS.base_dir, FLAGS.seed)
+    if FLAGS.actions == "replay":
+        dream = dreams.in_replay(policy, FLAGS.sequences, FLAGS.context, FLAGS.frames, FLAGS.seed)
+    else:
+        random = FLAGS.actions == "random"
+        dream = dreams.in_environment(policy, FLAGS.context, FLAGS.frames, random, FLAGS.seed)
+    frames = dreams.frames(dream, scale=2)
+    if frames is None:
+        raise UserError(
+            f"{policy.environment.name} has no images to show; how well its vectors are predicted "
+            "is logged as Dream/<name>_error_dreamt."
+        )
+    video.write_gif(FLAGS.out, frames)
+    for name, errors in dream.errors().items():
+        points = {0, dream.context - 1, dream.context, len(errors) // 2, len(errors) - 1}
+        steps = ", ".join(f"step {step} {errors[step]:.2g}" for step in sorted(points))
+        print(f"mean squared error of {name}: {steps}")
+    print(f"{len(frames)} frames, the first {dream.context} seen, in {FLAGS.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)
