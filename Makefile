@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv train test test-slow bench lint format clean
+.PHONY: help venv train test test-slow learn report bench lint format clean
 
 help:
 	@echo "make venv       .venv with everything installed"
 	@echo "make train      train DreamerV2 on ALE Pong, small model, about ten minutes on two cores"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
+	@echo "make report     report.html: the runs in runs/ and the published baselines"
 	@echo "make bench      the benchmarks, one after the other, as a table"
 	@echo "make lint       check style; make format applies it"
 
@@ -38,6 +40,13 @@ test: lint
 
 test-slow: venv
 	$(BIN)/python -m pytest -q -m slow
+
+learn: venv
+	$(BIN)/python -m pytest -s -m learn tests/test_targets.py
+
+report: venv
+	$(BIN)/python -m dreamer_tf.compare --out=report.html \
+	  $(patsubst %,--runs='%',$(if $(wildcard runs/*/*/*/scores.json),runs/*/*/*))
 
 bench: venv
 	$(BIN)/python benchmarks/table.py

@@ -23,6 +23,8 @@ setup(
     install_requires=[
         "absl-py>=2.1,<3",
         "ale-py>=0.11,<0.13",
+        "altair>=5.5,<7",
+        "arch>=7,<9",
         "dm_control>=1.0.30,<1.1",
         "dopamine-rl>=4.1.2,<4.2",
         "flax>=0.10,<0.11",
@@ -35,11 +37,14 @@ setup(
         "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<6",
+        "pandas>=2.2,<3",  # 3 breaks statsmodels, which arch imports
         "orbax-checkpoint>=0.11,<0.12",
+        "rliable>=1.2,<2",
         "tensorboard>=2.19,<2.22",
         "tensorflow>=2.19,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",
         "tqdm>=4.66,<5",
+        "vl-convert-python>=1.7,<2",
     ],
     extras_require={
         "dev": [

@@ -1,0 +1,186 @@
+"""Score curves of any origin in one form: published ones and those of our own runs."""
+
+import functools
+import glob
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import dreamer_tf
+from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.scores import score_files
+
+FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
+
+
+class Curve(NamedTuple):
+    """Returns of one run over the frames it has seen."""
+
+    agent: str
+    game: str  # lower case without spaces, as in 'upndown'
+    run: str  # seed, or number of a published run
+    phase: str  # 'train' or 'eval'; 'unknown' where the source does not say
+    protocol: str
+    source: str  # 'published' or the directory of the run
+    frames: np.ndarray  # [K], ascending
+    values: np.ndarray  # [K], mean returns
+    gin_hash: str = ""
+
+    def at(self, frames: float) -> float:
+        """The last value up to a number of frames; NaN where there is none."""
+        index = np.searchsorted(self.frames, frames, side="right") - 1
+        return float(self.values[index]) if index >= 0 else float("nan")
+
+
+class Published(NamedTuple):
+    """What is known of a published agent's curves."""
+
+    phase: str
+    protocol: str
+    source: str
+
+
+_DOPAMINE = Published("train", "dopamine", "Castro et al., 2018, Dopamine's baseline data")
+_DREAMER = Published("unknown", "machado2018", "Hafner et al., 2021, the authors' score files")
+PUBLISHED = {
+    "DQN": _DOPAMINE,
+    "C51": _DOPAMINE,
+    "Rainbow": _DOPAMINE,
+    "IQN": _DOPAMINE,
+    "Quantile (JAX)": _DOPAMINE,
+    "DQN (Adam + MSE in JAX)": _DOPAMINE,
+    "DreamerV2": _DREAMER,
+    "DreamerV2 (schedules)": _DREAMER,
+    "DreamerV2 (Montezuma)": _DREAMER,
+}
+
+
+def game_key(name: str) -> str:
+    """'UpNDown', 'Up N Down' and 'up_n_down' are the same game."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def directory() -> Path:
+    """Where the published scores are, installed or in a checkout."""
+    package = Path(dreamer_tf.__file__).parent
+    installed = package / "baselines"
+    return installed if installed.is_dir() else package.parent / "baselines"
+
+
+@functools.cache
+def table(name: str) -> list[dict[str, object]]:
+    """A table of `baselines/`: 'table_1', 'table_k1' or 'reference_scores'."""
+    return json.loads((directory() / f"{name}.json").read_text())
+
+
+def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list[Curve]:
+    """Published Atari curves.
+
+    Args:
+      agents: names of `PUBLISHED`.
+      games: keys of games; all by default.
+
+    Raises:
+      UserError: an unknown agent.
+    """
+    for agent in agents:
+        if agent not in PUBLISHED:
+            hint = nearest(agent, PUBLISHED)
+            raise UserError(
+                f"--baselines names '{agent}', of which nothing is published here"
+                + (f"; did you mean {hint}?" if hint else f": use {', '.join(PUBLISHED)}.")
+            )
+    wanted = None if games is None else set(games)
+    found = []
+    for path in sorted((directory() / "atari").glob("*.json")):
+        if wanted is not None and path.stem not in wanted:
+            continue
+        runs: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        for record in json.loads(path.read_text()):
+            if record["Agent"] in agents:
+                points = runs.setdefault((record["Agent"], record["Run"]), [])
+                points.append((record["Iteration"], record["Value"]))
+        for (agent, run), points in runs.items():
+            iterations, values = np.array(sorted(points), float).T
+            facts = PUBLISHED[agent]
+            found.append(
+                Curve(
+                    agent,
+                    path.stem,
+                    str(run),
+                    facts.phase,
+                    facts.protocol,
+                    "published",
+                    (iterations + 1) * FRAMES_PER_ITERATION,
+                    values,
+                )
+            )
+    return found
+
+
+def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
+    """Curves of runs of ours.
+
+    Args:
+      patterns: paths of base directories or score files, with wildcards.
+      phase: 'train' or 'eval'.
+
+    Raises:
+      UserError: nothing is found, or a file is no score file.
+    """
+    curves = []
+    for pattern in patterns:
+        paths = sorted(glob.glob(pattern))
+        files = [Path(path) / score_files.FILE if Path(path).is_dir() else path for path in paths]
+        files = [path for path in files if Path(path).is_file()]
+        if not files:
+            raise UserError(
+                f"--runs={pattern}: there is no {score_files.FILE} in such a place; name base "
+                "directories, as in --runs='runs/*/*/*'."
+            )
+        for path in files:
+            curves += _curves_of_file(path, phase)
+    return curves
+
+
+def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
+    groups: dict[tuple, list[score_files.Score]] = {}
+    for score in score_files.read(path):
+        if score.phase == phase:
+            key = (score.agent, score.game, score.seed, score.protocol, score.gin_hash)
+            groups.setdefault(key, []).append(score)
+    return [
+        Curve(
+            agent,
+            game_key(game),
+            str(seed),
+            phase,
+            protocol,
+            str(Path(path).parent),
+            np.array([score.frames for score in scores], float),
+            np.array([score.value for score in scores], float),
+            gin_hash,
+        )
+        for (agent, game, seed, protocol, gin_hash), scores in groups.items()
+    ]
+
+
+def check_comparable(curves: Iterable[Curve]) -> None:
+    """Refuses to put runs of different protocols of the same game side by side.
+
+    Raises:
+      UserError: names both.
+    """
+    seen: dict[str, Curve] = {}
+    for curve in curves:
+        before = seen.setdefault(curve.game, curve)
+        if before.protocol != curve.protocol:
+            raise UserError(
+                f"{before.source} was run under the protocol '{before.protocol}' and "
+                f"{curve.source} under '{curve.protocol}', so their scores of {curve.game} do not "
+                "mean the same: leave one out of --runs, or add --mixed to compare them anyway."
+            )

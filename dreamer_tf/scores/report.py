@@ -1,0 +1,399 @@
+"""The page that compares agents: tables and charts, self-contained."""
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import aggregate, curves
+
+_POINTS = 40  # of a drawn curve
+
+
+class Report(NamedTuple):
+    """What is compared."""
+
+    runs: list[curves.Curve]  # ours
+    baselines: list[curves.Curve]  # published
+
+    @property
+    def all(self) -> list[curves.Curve]:
+        """Every curve."""
+        return [*self.runs, *self.baselines]
+
+    @property
+    def games(self) -> list[str]:
+        """Games that any curve is of."""
+        return sorted({curve.game for curve in self.all})
+
+    @property
+    def agents(self) -> list[str]:
+        """Labels of all agents, ours first."""
+        return list(dict.fromkeys(label(curve) for curve in self.all))
+
+
+def label(curve: curves.Curve) -> str:
+    """An agent's name on the page: ours and the published one of the same name are two."""
+    return f"{curve.agent}, published" if curve.source == "published" else f"{curve.agent}, ours"
+
+
+def game_rows(report: Report) -> list[dict[str, Any]]:
+    """One row for every game and agent: the last score, its interval, and what it is made of."""
+    groups: dict[tuple[str, str], list[curves.Curve]] = {}
+    for curve in report.all:
+        groups.setdefault((curve.game, label(curve)), []).append(curve)
+    rows = []
+    for game in report.games:
+        for agent in report.agents:
+            found = groups.get((game, agent))
+            if found is None:
+                rows.append({"game": game, "agent": agent, "runs": 0})
+                continue
+            interval = aggregate.mean_interval([curve.values[-1] for curve in found])
+            frames = sorted({int(curve.frames[-1]) for curve in found})
+            rows.append(
+                {
+                    "game": game,
+                    "agent": agent,
+                    "score": interval.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "runs": len(found),
+                    "frames": frames[-1],
+                    "least_frames": frames[0],
+                    "phase": found[0].phase,
+                    "protocol": ", ".join(sorted({curve.protocol for curve in found})),
+                }
+            )
+    return rows
+
+
+def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
+    """The paper's aggregates and the IQM with its interval, over the games that all agents have.
+
+    Returns:
+      One row for each agent, and the games; no rows where no game is common to all.
+    """
+    scores: dict[str, dict[str, list[float]]] = {}
+    for curve in report.all:
+        table = scores.setdefault(label(curve), {})
+        table.setdefault(curve.game, []).append(float(curve.values[-1]))
+    known = set(aggregate.games())
+    common = sorted(known.intersection(*(set(table) for table in scores.values())))
+    if not common:
+        return [], []
+    intervals = aggregate.intervals(scores, common)
+    rows = []
+    for agent, table in scores.items():
+        values = aggregate.aggregate({game: table[game] for game in common})
+        iqm = intervals[agent]["IQM"]
+        runs = sorted({len(table[game]) for game in common})
+        rows.append(
+            {
+                "agent": agent,
+                **values,
+                "IQM": iqm.value,
+                "IQM low": iqm.low,
+                "IQM high": iqm.high,
+                "optimality gap": intervals[agent]["optimality gap"].value,
+                "runs": f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}",
+            }
+        )
+    return rows, common
+
+
+def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
+    """Means over runs with 95% bootstrap intervals, on a common grid of frames."""
+    groups: dict[tuple[str, str], list[curves.Curve]] = {}
+    for curve in found:
+        groups.setdefault((curve.game, label(curve)), []).append(curve)
+    points = []
+    for (game, agent), runs in groups.items():
+        grid = sorted({float(frames) for curve in runs for frames in curve.frames})
+        if len(grid) > _POINTS:
+            picks = np.linspace(0, len(grid) - 1, _POINTS).round().astype(int)
+            grid = [grid[pick] for pick in picks]
+        for frames in grid:
+            # A run that has ended, or not yet begun to report, says nothing at this point.
+            values = [
+                curve.at(frames) for curve in runs if curve.frames[0] <= frames <= curve.frames[-1]
+            ]
+            if len(values) * 2 < len(runs):
+                continue
+            interval = aggregate.mean_interval(values, reps=300)
+            points.append(
+                {
+                    "game": game,
+                    "agent": agent,
+                    "frames": frames,
+                    "return": interval.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "runs": len(values),
+                }
+            )
+    return points
+
+
+def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
+    """Curves of all games with bands (figure F1), an Altair chart."""
+    import altair as alt
+
+    data = alt.Data(values=list(points))
+    base = alt.Chart(data).encode(
+        x=alt.X("frames:Q", title="frames", axis=alt.Axis(format="~s")),
+        color=alt.Color("agent:N", title="agent"),
+    )
+    band = base.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
+    line = base.mark_line(point=len(points) < 200).encode(
+        y="return:Q",
+        tooltip=["agent:N", "game:N", "frames:Q", "return:Q", "low:Q", "high:Q", "runs:Q"],
+    )
+    return (
+        alt.layer(band, line)
+        .properties(width=260, height=180)
+        .facet(facet=alt.Facet("game:N", title=None), columns=columns)
+        .resolve_scale(x="independent", y="independent")
+    )
+
+
+def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> Any | None:
+    """Difference of gamer normalized scores for every game, on a log scale (figure E1)."""
+    import altair as alt
+
+    scores = {(row["game"], row["agent"]): row.get("score") for row in rows}
+    values = []
+    for game in sorted({row["game"] for row in rows} & set(aggregate.games())):
+        pair = scores.get((game, left)), scores.get((game, right))
+        if None not in pair:
+            ours, theirs = (float(aggregate.normalize(game, score, "Gamer")) for score in pair)
+            values.append({"game": game, "difference": ours - theirs})
+    if not values:
+        return None
+    return (
+        alt.Chart(alt.Data(values=values), title=f"{left} minus {right}, gamer normalized")
+        .mark_bar()
+        .encode(
+            x=alt.X("game:N", sort="-y", title=None),
+            y=alt.Y("difference:Q", scale=alt.Scale(type="symlog", constant=0.1)),
+            color=alt.condition("datum.difference > 0", alt.value("#3b6fd4"), alt.value("#d4873b")),
+            tooltip=["game:N", "difference:Q"],
+        )
+    )
+
+
+def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 20) -> list[dict]:
+    """The paper's four aggregates at points of training (figure 4)."""
+    if not over:
+        return []
+    points = []
+    chosen = set(over)
+    for agent in report.agents:
+        found = [c for c in report.all if label(c) == agent and c.game in chosen]
+        for frames in np.linspace(0, max(curve.frames[-1] for curve in found), count + 1)[1:]:
+            scores: dict[str, list[float]] = {}
+            for curve in found:
+                if np.isfinite(value := curve.at(frames)):
+                    scores.setdefault(curve.game, []).append(value)
+            if len(scores) == len(chosen):
+                points += [
+                    {"agent": agent, "frames": float(frames), "aggregate": name, "value": value}
+                    for name, value in aggregate.aggregate(scores).items()
+                ]
+    return points
+
+
+def aggregates_chart(points: Sequence[dict[str, Any]]) -> Any:
+    """Figure 4, an Altair chart."""
+    import altair as alt
+
+    return (
+        alt.Chart(alt.Data(values=list(points)))
+        .mark_line()
+        .encode(
+            x=alt.X("frames:Q", axis=alt.Axis(format="~s")),
+            y=alt.Y("value:Q", title=None),
+            color="agent:N",
+            tooltip=["agent:N", "frames:Q", "value:Q"],
+        )
+        .properties(width=220, height=180)
+        .facet(facet=alt.Facet("aggregate:N", title=None, sort=list(aggregate.AGGREGATES)))
+        .resolve_scale(y="independent")
+    )
+
+
+def missing(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """'agent on game' for everything that has no score."""
+    return [f"{row['agent']} on {row['game']}" for row in rows if not row["runs"]]
+
+
+def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """A table in Markdown."""
+    if not rows:
+        return "Nothing to compare.\n"
+    names = list(max(rows, key=len))
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    for row in rows:
+        lines.append(f"| {' | '.join(_shown(row.get(name, 'missing')) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """The same as comma-separated values, numbers in full."""
+    import csv
+    import io
+
+    names = list(max(rows, key=len)) if rows else []
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def to_html(report: Report) -> str:
+    """The whole page: works without a network."""
+    import vl_convert
+
+    rows = game_rows(report)
+    aggregates, common = aggregate_rows(report)
+    charts: list[tuple[str, str, Any]] = []
+    over_frames = aggregates_over_frames(report, common)
+    if over_frames:
+        charts.append(
+            (
+                "Aggregates over frames",
+                f"Over the {len(common)} games that all agents have.",
+                aggregates_chart(over_frames),
+            )
+        )
+    charts.append(
+        (
+            "Curves",
+            "Mean over runs; the band is a 95% bootstrap interval of the mean.",
+            curves_chart(curve_points(report.all)),
+        )
+    )
+    first, *others = report.agents
+    for other in others:
+        chart = difference_chart(rows, first, other)
+        if chart is not None:
+            charts.append((f"{first} against {other}", "Last scores of each.", chart))
+    sections = []
+    if aggregates:
+        sections.append(
+            f"<h2>Aggregates over {len(common)} games</h2>"
+            "<p>Gamer and record normalized scores (section 3 of the DreamerV2 paper): normalized "
+            "for each game and run, then averaged over runs, then over games. IQM with a 95% "
+            "stratified bootstrap interval. Every agent at the end of its own runs.</p>"
+            + _table(aggregates)
+        )
+    for number, (title, text, _) in enumerate(charts):
+        sections.append(f"<h2>{html.escape(title)}</h2><p>{text}</p><div id='chart{number}'></div>")
+    sections.append("<h2>Last scores</h2>" + _table([row for row in rows if row["runs"]]))
+    gaps = missing(rows)
+    if gaps:
+        sections.append(
+            f"<h2>Missing</h2><p>{len(gaps)} of {len(rows)} have no score here: "
+            f"{html.escape('; '.join(gaps))}.</p>"
+        )
+    sections.append("<h2>Where the numbers come from</h2>" + _table(origin_rows(report)))
+    embeds = "\n".join(
+        f"vegaEmbed('#chart{number}', {_safe(chart.to_dict())}, {{actions: false}})"
+        f".catch(error => {{document.getElementById('chart{number}').textContent = error}});"
+        for number, (_, _, chart) in enumerate(charts)
+    )
+    return _PAGE.format(
+        body="\n".join(sections),
+        bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        embeds=embeds,
+    )
+
+
+def origin_rows(report: Report) -> list[dict[str, Any]]:
+    """Who measured what, how, and over how many runs."""
+    rows = []
+    for agent in dict.fromkeys(curve.agent for curve in report.baselines):
+        facts = curves.PUBLISHED[agent]
+        runs = {(curve.game, curve.run) for curve in report.baselines if curve.agent == agent}
+        rows.append(
+            {
+                "agent": f"{agent}, published",
+                "measured by": facts.source,
+                "returns of": facts.phase,
+                "protocol": facts.protocol,
+                "runs": len(runs),
+                "configuration": "as published",
+            }
+        )
+    for curve in report.runs:
+        rows.append(
+            {
+                "agent": label(curve),
+                "measured by": curve.source,
+                "returns of": curve.phase,
+                "protocol": curve.protocol,
+                "runs": f"{curve.game}, seed {curve.run}",
+                "configuration": curve.gin_hash,
+            }
+        )
+    return rows
+
+
+def save_chart(report: Report, path: str) -> None:
+    """The curves as a picture.
+
+    Raises:
+      UserError: the directory does not exist.
+    """
+    try:
+        curves_chart(curve_points(report.all)).save(path, scale_factor=2)
+    except OSError as error:
+        raise UserError(f"--out={path} cannot be written ({error}).") from error
+
+
+def _safe(specification: dict[str, Any]) -> str:
+    """JSON that cannot end the script it stands in."""
+    return json.dumps(specification).replace("<", "\\u003c")
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return "<p>Nothing.</p>"
+    names = list(max(rows, key=len))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{html.escape(_shown(row.get(name, '')))}</td>" for name in names)
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Comparison of agents</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
+  padding: 0 1rem; }}
+table {{ border-collapse: collapse; font-size: 13px; }}
+td, th {{ padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }}
+</style></head><body>
+<h1>Comparison of agents</h1>
+<p>Published curves are labelled as such. Dopamine's are returns of training; its agents act with
+the minimal action set of each game. The authors of DreamerV2 do not say which returns theirs
+are.</p>
+{body}
+<script>{bundle}</script>
+<script>{embeds}</script>
+</body></html>
+"""

@@ -1,0 +1,107 @@
+"""Aggregates reproduce the paper's Table 1; published data is what its source says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import aggregate, curves
+
+SOURCE = Path(__file__).resolve().parents[3] / "shared" / "baseline_data"
+TABLE_1 = {row["Agent"]: row for row in curves.table("table_1")}
+
+
+def printed(values):
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("agent", ["DreamerV2", "IQN", "Rainbow"])
+def test_table_1_from_table_k1(agent):
+    """To every printed digit, although K1 is rounded to whole numbers."""
+    scores = {row["Game"]: [row[agent]] for row in curves.table("table_k1")}
+    assert len(scores) == 55
+    expected = {name: TABLE_1[agent][name] for name in aggregate.AGGREGATES}
+    assert printed(aggregate.aggregate(scores)) == expected
+
+
+@pytest.mark.parametrize("agent", ["DQN", "C51", "Rainbow", "IQN", "DreamerV2 (schedules)"])
+def test_table_1_from_the_runs(agent):
+    """From every published run: normalized per game and run first, averaged afterwards."""
+    found = aggregate.final_scores(curves.published([agent], aggregate.games()))[agent]
+    assert len(found) == 55
+    values = printed(aggregate.aggregate(found))
+    expected = {name: TABLE_1[agent][name] for name in aggregate.AGGREGATES}
+    # Rainbow's gamer mean is 9.950 here and 9.951 from K1: both are printed as 9.95.
+    assert values == pytest.approx(expected, abs=0.011)
+
+
+def test_averaging_first_would_be_wrong_where_scores_are_clipped():
+    low, high = aggregate.reference("pong", "Record")
+    runs = [low, low + 2 * (high - low)]
+    assert aggregate.aggregate({"pong": runs})["clipped_record_mean"] == pytest.approx(0.5)
+
+
+def test_intervals_contain_their_values_and_order_agents():
+    agents = ["IQN", "DQN"]
+    found = aggregate.final_scores(curves.published(agents, aggregate.games()))
+    games = aggregate.games()[:10]
+    result = aggregate.intervals(found, games, reps=200)
+    for agent in agents:
+        for interval in result[agent].values():
+            assert interval.low <= interval.value <= interval.high
+            assert interval.low < interval.high
+    assert result["IQN"]["IQM"].value > result["DQN"]["IQM"].value
+    better = aggregate.probability_of_improvement(found["IQN"], found["DQN"], games, reps=100)
+    assert 0.5 < better.low <= better.value <= better.high <= 1.0
+    taus = np.linspace(-10, 10, 21)
+    profile = aggregate.performance_profile(found["IQN"], games, taus)
+    assert profile[0] == 1.0 and (np.diff(profile) <= 0).all()
+
+
+def test_mean_interval():
+    interval = aggregate.mean_interval([1.0, 2.0, 3.0, 4.0])
+    assert interval.value == 2.5 and 1.0 <= interval.low < 2.5 < interval.high <= 4.0
+    assert aggregate.mean_interval([3.0]) == (3.0, 3.0, 3.0)
+
+
+def test_missing_reference():
+    with pytest.raises(UserError, match="no gamer score for the game 'pooyan'"):
+        aggregate.normalize("pooyan", [1.0], "Gamer")
+
+
+def test_published_names():
+    with pytest.raises(UserError, match="did you mean 'Rainbow'"):
+        curves.published(["Rainbowe"])
+
+
+@pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources of the published curves are not here")
+def test_curves_are_those_of_the_source():
+    """Every stored point, against the files it was thinned from."""
+    checked = 0
+    for path in sorted((SOURCE / "dopamine_atari").glob("*.json"))[::7]:
+        records = json.loads(path.read_text())
+        for agent in curves.PUBLISHED:
+            values = [record["Value"] for record in records if record["Agent"] == agent]
+            for curve in curves.published([agent], [path.stem]) if values else []:
+                iterations = (curve.frames / 1e6).astype(int) - 1
+                source = np.array(values).reshape(-1, 199)[int(curve.run)][iterations]
+                np.testing.assert_allclose(curve.values, source, rtol=1e-4)
+                assert iterations[0] == 0 and iterations[-1] == 198
+                checked += 1
+    assert checked > 200
+    runs = json.loads((SOURCE / "atari_dreamerv2.json").read_text())
+    stored = {}
+    for curve in curves.published(["DreamerV2"]):
+        stored.setdefault(curve.game, []).append(curve)
+    assert sum(map(len, stored.values())) == len(runs)
+    for run in runs:
+        [*rest] = stored[curves.game_key(run["task"].removeprefix("atari_"))]
+        last = [c for c in rest if c.frames[-1] == run["xs"][-1]]
+        assert any(np.isclose(c.values[-1], run["ys"][-1], rtol=1e-4) for c in last)
+
+
+def test_size_of_the_published_data():
+    size = sum(path.stat().st_size for path in curves.directory().rglob("*") if path.is_file())
+    assert size < 8e6

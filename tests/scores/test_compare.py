@@ -1,0 +1,149 @@
+"""The comparison as users run it, and its page in a real browser."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dreamer_tf.scores import curves, report, score_files
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def write_run(directory, agent="DreamerV2", game="Pong", seed=0, protocol="machado2018", end=2.0):
+    directory.mkdir(parents=True)
+    scores = [
+        score_files.Score(
+            iteration, value, agent, phase, game, seed, frames, 3, protocol, "0123456789abcdef"
+        )
+        for iteration, (frames, value) in enumerate(((1000, -20.0), (2000, end)))
+        for phase in ("train", "eval")
+    ]
+    score_files.write(directory / score_files.FILE, scores)
+
+
+def compare(directory, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "dreamer_tf.compare", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def refused(result):
+    assert result.returncode == 2 and "Traceback" not in result.stderr, result.stderr
+    return result.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed, end in enumerate((2.0, 4.0, 9.0)):
+        write_run(tmp_path / f"runs/a/Pong/{seed}", seed=seed, end=end)
+    write_run(tmp_path / "runs/a/Breakout/0", game="Breakout", end=30.0)
+    return tmp_path
+
+
+def test_tables(runs):
+    arguments = ("--runs=runs/*/*/*", "--baselines=Rainbow,DQN")
+    result = compare(runs, *arguments, "--format=csv")
+    assert result.returncode == 0, result.stderr
+    rows = {(row["game"], row["agent"]): row for row in csv.DictReader(io.StringIO(result.stdout))}
+    ours = rows["pong", "DreamerV2, ours"]
+    assert (float(ours["score"]), ours["runs"], ours["frames"]) == (5.0, "3", "2000")
+    assert 2.0 <= float(ours["low"]) < 5.0 < float(ours["high"]) <= 9.0
+    published = rows["pong", "Rainbow, published"]
+    values = [curve.values[-1] for curve in curves.published(["Rainbow"], ["pong"])]
+    assert float(published["score"]) == pytest.approx(np.mean(values)) and len(values) == 5
+    assert (published["phase"], published["protocol"]) == ("train", "dopamine")
+    text = compare(runs, *arguments).stdout
+    assert "| pong | DreamerV2, ours | 5.00 |" in text and "alien" not in text
+    only = compare(runs, *arguments, "--games=Breakout").stdout
+    assert "breakout" in only and "pong" not in only
+
+
+def test_refused(runs):
+    write_run(runs / "runs/b/Pong/0", protocol="nature2015")
+    sentence = refused(compare(runs, "--runs=runs/*/*/*"))
+    assert "nature2015" in sentence and "machado2018" in sentence and "--mixed" in sentence
+    mixed = compare(runs, "--runs=runs/*/*/*", "--mixed", "--baselines=")
+    assert mixed.returncode == 0 and "machado2018, nature2015" in mixed.stdout
+    assert "there is no scores.json" in refused(compare(runs, "--runs=nowhere/*"))
+    assert "did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
+    assert "add --out=report.html" in refused(compare(runs, "--format=html"))
+    assert "end it with one of" in refused(compare(runs, "--out=report.pdf"))
+    (runs / "runs/b/Pong/0/scores.json").write_text('[{"Iteration": 1}]')
+    assert "is not a score file" in refused(compare(runs, "--runs=runs/b/*/*"))
+
+
+def test_picture(runs):
+    result = compare(runs, "--runs=runs/*/*/*", "--baselines=", "--out=curves.png")
+    assert result.returncode == 0, result.stderr
+    assert (runs / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_curve_that_ended_early_is_not_drawn_on():
+    def curve(run, frames, values):
+        spots = np.array(frames, float)
+        return curves.Curve("A", "pong", run, "eval", "p", "here", spots, np.array(values, float))
+
+    long, short = curve("0", [1, 2, 3, 4], [1, 1, 1, 1]), curve("1", [1, 2], [5, 5])
+    third = curve("2", [1, 2, 3, 4], [3, 3, 3, 3])
+    points = {p["frames"]: p for p in report.curve_points([long, short, third])}
+    assert points[2.0]["return"] == 3.0 and points[2.0]["runs"] == 3
+    assert points[4.0]["return"] == 2.0 and points[4.0]["runs"] == 2
+
+
+def test_missing_scores_are_named(runs):
+    found = report.Report(
+        curves.own([str(runs / "runs/*/*/*")]), curves.published(["IQN"], ["pong"])
+    )
+    assert report.missing(report.game_rows(found)) == ["IQN, published on breakout"]
+    assert "IQN, published on breakout" in report.to_html(found)
+
+
+def browser():
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+@pytest.mark.skipif(browser() is None, reason=f"none of {', '.join(BROWSERS)} is installed")
+@pytest.mark.parametrize("arguments", [("--runs=runs/*/*/*",), ("--baselines=Rainbow,DreamerV2",)])
+def test_the_page_in_a_browser(runs, arguments):
+    """It opens without a network and without an error, and draws every chart."""
+    result = compare(runs, *arguments, "--out=report.html")
+    assert result.returncode == 0, result.stderr
+    page = (runs / "report.html").read_text()
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+    shown = subprocess.run(
+        [
+            browser(),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={runs / 'profile'}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"file://{runs / 'report.html'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert "CONSOLE" not in shown.stderr, shown.stderr[-2000:]
+    charts = re.findall(r'<div id="chart\d+"[^>]*>(.*?)</div>', shown.stdout, re.S)
+    assert len(charts) >= 2 and all("<svg" in chart for chart in charts)
+    assert "Where the numbers come from" in shown.stdout
+
+
+def test_words_of_a_score_file_cannot_become_code(tmp_path):
+    write_run(tmp_path / "runs/0", agent="</script><script>alert(1)</script>")
+    page = report.to_html(report.Report(curves.own([str(tmp_path / "runs/0")]), []))
+    assert "<script>alert(1)" not in page

@@ -1,0 +1,31 @@
+"""`make learn`: the two quick tasks, trained by the command, must reach their returns."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dreamer_tf.scores import score_files
+
+
+@pytest.mark.learn
+@pytest.mark.timeout(5400)
+@pytest.mark.parametrize(
+    ("config", "target", "episodes", "frames"),
+    [("pixels", 0.9, 100, 50_000), ("cartpole", 450.0, 20, 50_000)],
+)
+def test_target(tmp_path, config, target, episodes, frames):
+    """The mean return of an evaluation phase, of at least so many episodes, within the frames."""
+    seed = os.environ.get("SEED", "0")
+    base_dir = tmp_path / config
+    command = [f"--gin_files={config}.gin", f"--base_dir={base_dir}", f"--seed={seed}"]
+    subprocess.run([sys.executable, "-m", "dreamer_tf.train", *command], check=True)
+    scores = [
+        score
+        for score in score_files.read(base_dir / score_files.FILE)
+        if score.phase == "eval" and score.episodes >= episodes and score.frames <= frames
+    ]
+    for score in scores:
+        print(f"{config}, seed {seed}: {score.value:.2f} after {score.frames:,} frames")
+    assert max(score.value for score in scores) >= target
