@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv train test test-slow learn report bench lint format clean
+.PHONY: help venv train test test-slow learn chaos report bench lint format clean
 
 help:
 	@echo "make venv       .venv with everything installed"
@@ -12,6 +12,7 @@ help:
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
+	@echo "make chaos      kills training processes at random and compares what they leave behind"
 	@echo "make report     report.html: the runs in runs/ and the published baselines"
 	@echo "make bench      the benchmarks, one after the other, as a table"
 	@echo "make lint       check style; make format applies it"
@@ -43,6 +44,9 @@ test-slow: venv
 
 learn: venv
 	$(BIN)/python -m pytest -s -m learn tests/test_targets.py
+
+chaos: venv
+	$(BIN)/python -m pytest -s -m chaos tests/reliability
 
 report: venv
 	$(BIN)/python -m dreamer_tf.compare --out=report.html \

@@ -21,6 +21,7 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import faults
 from dreamer_tf.experiment.checkpoints import Checkpoint
 from dreamer_tf.learner import Inspection, Learner
 from dreamer_tf.replay import EpisodeReplay, Sequences
@@ -327,6 +328,7 @@ class DreamerV2Agent:
         }
         if self.replay is not None:
             self.replay.flush()
+            faults.point("replay_flushed")
             checkpoint.state["replay"] = self.replay.state()
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from absl import logging
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import faults
 
 FORMAT = 1
 _FILES = ("arrays.npz", "state.json")
@@ -82,6 +83,7 @@ class CheckpointStore:
             partial.mkdir()
             with open(partial / "arrays.npz", "wb") as file:
                 np.savez(file, **checkpoint.arrays)
+            faults.point("arrays_written")
             (partial / "state.json").write_text(json.dumps(checkpoint.state))
             manifest = {
                 "format": FORMAT,
@@ -91,8 +93,10 @@ class CheckpointStore:
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=1))
             for name in (*_FILES, "manifest.json"):
                 _flush(partial / name)
+            faults.point("checkpoint_written")
             os.rename(partial, final)
             _flush(self.directory)
+            faults.point("checkpoint_renamed")
         except OSError as error:
             size = sum(array.nbytes for array in checkpoint.arrays.values())
             raise UserError(

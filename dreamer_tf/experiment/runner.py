@@ -14,7 +14,7 @@ from dreamer_tf import dreams, video
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, metrics  # noqa: F401 - registers the collectors
+from dreamer_tf.experiment import faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
 from dreamer_tf.experiment.dopamine_compat import (
@@ -105,6 +105,11 @@ class DreamerRunner(Runner):
         self.seconds_in_environment = 0.0
         self.scores: list[score_files.Score] = []
 
+        # Before anything opens a log: what comes after the checkpoint happens again.
+        self._found = self._store.load_latest()
+        state = self._found[1].state["runner"] if self._found else {}
+        log_files.cut_back(base_dir, state.get("log_sizes", {}))
+
         def make_environment() -> DopamineEnvironment:
             return DopamineEnvironment(create_environment_fn())
 
@@ -187,10 +192,9 @@ class DreamerRunner(Runner):
         self._start_iteration = 0
         if not self._use_legacy_logger:
             self._logger = None
-        found = self._store.load_latest()
-        if found is None:
+        if self._found is None:
             return
-        number, checkpoint = found
+        (number, checkpoint), self._found = self._found, None
         self._agent.restore(checkpoint)
         state = checkpoint.state["runner"]
         self._start_iteration = state["iteration"]
@@ -217,10 +221,15 @@ class DreamerRunner(Runner):
             "interruptions": self._interruptions,
             "logs": self._logger.data if self._logger is not None else {},
             "scores": self.scores,
+            "log_sizes": self._log_sizes(),
         }
         number = max(self._store.numbers(), default=0) + 1
         with self._stop.saving():
             self._store.save(number, checkpoint)
+
+    def _log_sizes(self) -> dict[str, int]:
+        self._collector_dispatcher.flush()
+        return log_files.sizes(self._base_dir)
 
     def _check_reserve(self) -> None:
         """The replay must keep what a checkpoint needs until the next one."""
@@ -429,6 +438,7 @@ class DreamerRunner(Runner):
                 )
                 self.scores.append(score)
         score_files.write(os.path.join(self._base_dir, score_files.FILE), self.scores)
+        faults.point("scores_written")
         self._collector_dispatcher.write(
             [
                 StatisticsInstance(

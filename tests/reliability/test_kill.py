@@ -1,0 +1,156 @@
+"""A training process that is killed ends with the same run as one that is not, bit for bit.
+
+The fast tests kill it at every named point inside saving and at one random moment; `make chaos`
+at 20 random moments and at every point of every checkpoint.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamer_tf.experiment import faults
+from dreamer_tf.experiment.checkpoints import CheckpointStore
+from tests.helpers import TINY
+
+ITERATIONS = 3
+BINDINGS = (
+    *TINY,
+    f"Runner.num_iterations={ITERATIONS}",
+    "Runner.training_steps=60",
+    "DreamerRunner.dream_length=16",
+    "DreamerRunner.dream_context=2",
+)
+# What depends on the clock.
+TIMES = ("seconds", "Seconds", "PerSecond")
+
+
+def start(base_dir, fault=None):
+    command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=atari.gin", "--seed=3"]
+    command += [f"--base_dir={base_dir}", *(f"--gin_bindings={binding}" for binding in BINDINGS)]
+    environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def wait_for_the_start(process):
+    for line in process.stdout:
+        if line.startswith("random start"):
+            return
+    raise AssertionError(process.stderr.read())
+
+
+def finish(base_dir):
+    """Runs to the end; seconds from the start of the training."""
+    process = start(base_dir)
+    wait_for_the_start(process)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return time.monotonic() - started
+
+
+def without_times(values):
+    return {key: value for key, value in values.items() if not any(t in key for t in TIMES)}
+
+
+def contents(base_dir):
+    """Everything that a run leaves behind, without what depends on the clock."""
+    base_dir = Path(base_dir)
+    store = CheckpointStore(base_dir / "checkpoints")
+    checkpoint = store.load(store.numbers()[-1])
+    state = checkpoint.state
+    state["agent"].pop("seconds")
+    for part in ("log_sizes", "logs"):  # sizes of lines with times, Dopamine's steps per second
+        state["runner"].pop(part)
+    lines = (base_dir / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    return {
+        "arrays": checkpoint.arrays,
+        "state": state,
+        "checkpoints": store.numbers(),
+        "replay": {path.name: path.read_bytes() for path in (base_dir / "replay").iterdir()},
+        "scores": (base_dir / "scores.json").read_text(),
+        "metrics": [without_times(json.loads(line)) for line in lines],
+        "dreams": {path.name: path.read_bytes() for path in (base_dir / "dreams").iterdir()},
+    }
+
+
+def assert_same(ours, theirs):
+    for name, value in ours["arrays"].items():
+        np.testing.assert_array_equal(value, theirs["arrays"][name], err_msg=name)
+    for key in ("state", "checkpoints", "scores", "metrics", "dreams", "replay"):
+        assert ours[key] == theirs[key], key
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Contents of a run that nobody killed, and how long it took."""
+    base_dir = tmp_path_factory.mktemp("undisturbed") / "run"
+    seconds = finish(base_dir)
+    found = contents(base_dir)
+    assert len(found["dreams"]) == ITERATIONS and len(found["metrics"]) > 5
+    return found, seconds
+
+
+def kill_at_points(base_dir, points):
+    for point in points:
+        process = start(base_dir, fault=point)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == -signal.SIGKILL, (point, errors)
+
+
+def kill_at_random(base_dir, seconds, kills, seed):
+    rng = random.Random(seed)
+    survived = 0
+    for _ in range(kills):
+        process = start(base_dir)
+        try:
+            wait_for_the_start(process)
+            process.communicate(timeout=rng.uniform(0.0, 0.8 * seconds))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            survived += 1
+    return survived
+
+
+def test_killed_while_saving_and_at_a_random_moment(undisturbed, tmp_path):
+    expected, seconds = undisturbed
+    kill_at_points(tmp_path / "run", ["arrays_written", "checkpoint_written:2"])
+    kill_at_random(tmp_path / "run", seconds, 1, seed=random.randrange(2**31))
+    finish(tmp_path / "run")
+    assert_same(expected, contents(tmp_path / "run"))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_killed_at_random_moments(undisturbed, tmp_path):
+    expected, seconds = undisturbed
+    seed = random.randrange(2**31)
+    kills = kill_at_random(tmp_path / "run", seconds, 20, seed)
+    finish(tmp_path / "run")
+    assert_same(expected, contents(tmp_path / "run"))
+    print(f"survived {kills} kills at random moments, seed {seed}")
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("point", faults.POINTS)
+def test_killed_at_a_point_of_every_iteration(undisturbed, tmp_path, point):
+    expected, _ = undisturbed
+    for _ in range(ITERATIONS):
+        process = start(tmp_path / "run", fault=point)
+        process.communicate(timeout=300)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+    finish(tmp_path / "run")
+    assert_same(expected, contents(tmp_path / "run"))
