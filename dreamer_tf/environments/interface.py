@@ -39,6 +39,26 @@ def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nd
     return low + (action + 1.0) / 2.0 * (high - low)
 
 
+def check_arrival(
+    space: gymnasium.spaces.Dict, observation: Observation, reward: float = 0.0
+) -> None:
+    """Checks what an environment delivered.
+
+    Raises:
+      ValueError: an observation is missing, has another shape, or a number is not finite.
+    """
+    if not np.isfinite(reward):
+        raise ValueError(f"the reward is {reward}")
+    for key, box in space.spaces.items():
+        if key not in observation:
+            raise ValueError(f"the observation '{key}' is missing")
+        value = np.asarray(observation[key])
+        if value.shape != box.shape:
+            raise ValueError(f"the observation '{key}' has shape {value.shape}, not {box.shape}")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(f"the observation '{key}' has numbers that are not finite")
+
+
 class DopamineEnvironment:
     """Gives an `Environment` to Dopamine's Runner and agents.
 
@@ -71,11 +91,14 @@ class DopamineEnvironment:
         """Starts an episode and returns its first observation."""
         seed, self._next_seed = self._next_seed, None
         self.game_over = False
-        return self.environment.reset(seed)
+        observation = self.environment.reset(seed)
+        check_arrival(self.observation_space, observation)
+        return observation
 
     def step(self, action: Any) -> tuple[Observation, float, bool, Mapping[str, Any]]:
         """Returns observation, reward, is_terminal and info."""
         observation, reward, terminated, truncated, info = self.environment.step(action)
+        check_arrival(self.observation_space, observation, reward)
         self.game_over = terminated or truncated
         return observation, reward, terminated or bool(info.get("life_lost")), info
 
@@ -97,11 +120,15 @@ class GymnasiumEnvironment(gymnasium.Env):
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode and returns observation and info."""
         super().reset(seed=seed)
-        return self.environment.reset(seed), {}
+        observation = self.environment.reset(seed)
+        check_arrival(self.observation_space, observation)
+        return observation, {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Returns observation, reward, terminated, truncated, info."""
-        return self.environment.step(action)
+        observation, reward, terminated, truncated, info = self.environment.step(action)
+        check_arrival(self.observation_space, observation, reward)
+        return observation, reward, terminated, truncated, info
 
     def render(self) -> np.ndarray:
         """The current frame, [H, W, 3] uint8."""
@@ -109,5 +136,10 @@ class GymnasiumEnvironment(gymnasium.Env):
 
     def close(self) -> None:
         """Ends what the environment has started."""
-        if hasattr(self.environment, "close"):
-            self.environment.close()
+        close(self.environment)
+
+
+def close(environment: Environment) -> None:
+    """Ends what an environment has started, if it can."""
+    if hasattr(environment, "close"):
+        environment.close()

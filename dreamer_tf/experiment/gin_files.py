@@ -25,6 +25,7 @@ CHANGEABLE = (
     "Runner.log_every_n",
     "Runner.fine_grained_print_to_console",
     "DreamerRunner.checkpoints_kept",
+    "DreamerRunner.environment_restarts",
     "DreamerRunner.progress_bar",
     "DreamerRunner.dream_every",
     "DreamerRunner.dream_length",

@@ -1,6 +1,8 @@
 """DreamerRunner: Dopamine's Runner with the last observation, truncation and safe checkpoints."""
 
+import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +13,7 @@ from absl import logging
 from gymnasium.vector import VectorEnv
 
 from dreamer_tf import dreams, video
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment, close
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
@@ -57,6 +59,7 @@ class DreamerRunner(Runner):
         create_environment_fn: Callable[[], Environment] = gin.REQUIRED,
         seed: int = 0,
         num_environments: int = 1,
+        environment_restarts: int = 0,
         checkpoints_kept: int = 3,
         progress_bar: bool = True,
         dream_every: int = 1,
@@ -70,6 +73,8 @@ class DreamerRunner(Runner):
           create_environment_fn: makes the environment, as in `@AtariEnvironment`.
           seed: run seed.
           num_environments: environments that are stepped together (the paper: 1).
+          environment_restarts: how often a process makes the environment anew after it has failed;
+            the episode that was running is kept as truncated. After that the run saves and stops.
           checkpoints_kept: how many checkpoints are kept.
           progress_bar: whether a progress bar is shown on a terminal's standard error.
           dream_every: iterations from one look at the world model to the next; 0 for none. It is
@@ -91,6 +96,8 @@ class DreamerRunner(Runner):
         self._dream_context = dream_context
         self.seed = seed
         self.num_environments = num_environments
+        self._create_environment_fn = create_environment_fn
+        self._restarts_left = environment_restarts
         self._vector: VectorEnv | None = None
         self.agent_name = "agent"
         self._progress_bar = progress_bar
@@ -125,8 +132,7 @@ class DreamerRunner(Runner):
         if self._log_every_n < 1:
             raise UserError(f"Runner.log_every_n is {self._log_every_n}, but must be 1 or more.")
         self._check_reserve()
-        if num_environments > 1:
-            self._vector = create_vector_environment(create_environment_fn, num_environments)
+        self._make_vector()
         self.agent_name = type(self._agent).__name__.removesuffix("Agent")
 
     @property
@@ -250,17 +256,50 @@ class DreamerRunner(Runner):
             if self._evaluation_steps > 0:
                 self._run_eval_phase(statistics)
         except (Interrupted, EnvironmentFailure):
-            self._agent.cut_episode()
-            # Steps of the episode that was cut count for the budget of the training, but an
-            # evaluation is over only when enough whole episodes have been run.
-            evaluation = self._phases["eval"]
-            evaluation["steps"] = sum(evaluation["lengths"])
-            self._interruptions += 1
+            self._cut_episodes()
             self._save(iteration)
             raise
         self._write_statistics(iteration, statistics.data_lists)
         self._add_scores(iteration)
         return statistics.data_lists
+
+    def _cut_episodes(self) -> None:
+        """The episodes that are running do not go on; those after them get other seeds."""
+        self._agent.cut_episode()
+        # Steps of an episode that was cut count for the budget of the training, but an evaluation
+        # is over only when enough whole episodes have been run.
+        evaluation = self._phases["eval"]
+        evaluation["steps"] = sum(evaluation["lengths"])
+        self._interruptions += 1
+
+    def _make_vector(self) -> None:
+        if self.num_environments > 1:
+            self._vector = create_vector_environment(
+                self._create_environment_fn, self.num_environments
+            )
+
+    def _restart_environment(self, failure: EnvironmentFailure) -> None:
+        """Makes the environment anew, as often as it is allowed.
+
+        Raises:
+          EnvironmentFailure: it may not be restarted any more.
+        """
+        if not self._restarts_left:
+            raise failure
+        self._restarts_left -= 1
+        print(
+            f"\n{failure} It is made anew ({self._restarts_left} times more).",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._cut_episodes()
+        with contextlib.suppress(Exception):  # what has failed may fail to close
+            close(self.environment)
+        self._environment = DopamineEnvironment(self._call(self._create_environment_fn))
+        if self._vector is not None:
+            with contextlib.suppress(Exception):
+                self._vector.close(terminate=True)
+            self._call(self._make_vector)
 
     def _write_statistics(self, iteration: int, data: dict[str, list[float]]) -> None:
         """Dopamine's statistics of an iteration, for phases that had an episode."""
@@ -343,16 +382,20 @@ class DreamerRunner(Runner):
             # A phase without a whole episode has no return, also after an interruption.
             return phase["steps"] < min_steps or bool(min_steps and not phase["returns"])
 
-        seeds = self._phase_seeds(mode)
-        if self._vector is None:
-            self._environment.seed(seeds[0])
-            while wanted():
-                yield self._run_one_episode()
-        elif wanted():
-            rollout = VectorRollout(
-                self._vector, self._agent, self._max_steps_per_episode, self._clip_rewards
-            )
-            yield from self._timed(rollout.episodes(seeds, wanted, self._call, self._count))
+        while wanted():
+            seeds = self._phase_seeds(mode)
+            try:
+                if self._vector is None:
+                    self._environment.seed(seeds[0])
+                    while wanted():
+                        yield self._run_one_episode()
+                else:
+                    rollout = VectorRollout(
+                        self._vector, self._agent, self._max_steps_per_episode, self._clip_rewards
+                    )
+                    yield from self._timed(rollout.episodes(seeds, wanted, self._call, self._count))
+            except EnvironmentFailure as failure:
+                self._restart_environment(failure)
 
     def _timed(self, episodes: Iterator[tuple[int, float]]) -> Iterator[tuple[int, float]]:
         """Adds the time between two episodes to the time of the phase."""

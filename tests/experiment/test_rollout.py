@@ -212,7 +212,7 @@ class Failing(ScriptedEnvironment):
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_failing_environment_is_named(tmp_path, asynchronous):
-    gin_files.parse(["atari.gin"], TINY)
+    gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=0"])
     bind(f"create_vector_environment.asynchronous={asynchronous}")
     gin.bind_parameter(FACTORY, None)
     runner = DreamerRunner(tmp_path, Failing, num_environments=2)
@@ -226,9 +226,61 @@ def test_an_environment_that_fails_to_reset_is_named(tmp_path):
         def reset(self, seed=None):
             raise ValueError("no simulator")
 
-    gin_files.parse(["atari.gin"], TINY)
+    gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=0"])
     with pytest.raises(EnvironmentFailure, match=r"Scripted failed at agent step 1 .*no simul"):
         DreamerRunner(tmp_path, NoReset).run_experiment()
+
+
+@pytest.mark.parametrize("environments", [1, 2])
+def test_an_environment_is_made_anew(tmp_path, environments, capsys):
+    """The broken episode is kept as truncated, everything else goes on, two failures later."""
+    failures = iter([True, True])
+
+    class Fragile(ScriptedEnvironment):
+        def step(self, action):
+            if (self.episode, self.steps) == (1, 3) and next(failures, False):
+                raise ValueError("the simulator broke")
+            return super().step(action)
+
+    gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=2"])
+    bind("create_vector_environment.asynchronous=False")
+    runner = DreamerRunner(tmp_path, Fragile, num_environments=environments)
+    runner.run_experiment()
+    assert runner.finished and runner._interruptions == 2
+    printed = capsys.readouterr().err
+    assert printed.count("the simulator broke") == 2 and "made anew (0 times more)" in printed
+    flags, count = runner.agent.replay._maps["flags"], len(runner.agent.replay) // environments
+    is_first, is_last, is_terminal = flags[:count].astype(bool).T
+    # Every episode has an end before the next one begins; broken ones have no terminal step.
+    np.testing.assert_array_equal(is_last[:-1], is_first[1:])
+    steps = runner.agent.replay._maps["observation.vector"][:count, 1]
+    cut = is_last & (steps == 3)
+    assert cut.sum() >= 1 and not is_terminal[cut].any()
+
+
+@pytest.mark.parametrize("environments", [1, 2])
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"reward": float("nan")}, "the reward is nan"),
+        ({"vector": np.array([1, np.inf, 1], np.float32)}, "'vector' has numbers that are not"),
+        ({"vector": np.zeros(4, np.float32)}, r"'vector' has shape \(4,\), not \(3,\)"),
+    ],
+)
+def test_what_an_environment_delivers_is_checked(tmp_path, environments, wrong, sentence):
+    class Wrong(ScriptedEnvironment):
+        def step(self, action):
+            observation, reward, *rest = super().step(action)
+            if self.steps == 3:
+                reward = wrong.get("reward", reward)
+                observation["vector"] = wrong.get("vector", observation["vector"])
+            return observation, reward, *rest
+
+    gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=0"])
+    bind("create_vector_environment.asynchronous=False")
+    runner = DreamerRunner(tmp_path, Wrong, num_environments=environments)
+    with pytest.raises(EnvironmentFailure, match=f"Scripted failed at agent step .*{sentence}"):
+        runner.run_experiment()
 
 
 def test_refused(tmp_path, monkeypatch):
