@@ -15,7 +15,7 @@ import gin
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import disk, gin_files
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
@@ -80,10 +80,13 @@ def make_runner(
             gin_files.record(base_dir, seed)
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
-    except OSError as error:
+    except disk.ERRORS as error:
+        reason = disk.reason(error)
+        if reason is None:
+            raise
         raise UserError(
-            f"{base_dir} cannot be used as --base_dir ({error.strerror or error}): choose a "
-            "directory that can be written."
+            f"{base_dir} cannot be used as --base_dir ({reason}): choose a directory that can be "
+            "written and has space."
         ) from error
     return runner
 

@@ -16,7 +16,7 @@ from dreamer_tf import dreams, video
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, close
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
+from dreamer_tf.experiment import disk, faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.agents import create_agent
 from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
 from dreamer_tf.experiment.dopamine_compat import (
@@ -181,16 +181,21 @@ class DreamerRunner(Runner):
                     self._checkpoint_experiment(iteration)
                     self._start_iteration = iteration + 1
                     self._collector_dispatcher.flush()
-        except OSError as error:
+                self._collector_dispatcher.close()
+        except disk.ERRORS as error:
+            reason = disk.reason(error)
+            if reason is None:
+                raise
             numbers = self._store.numbers()
             last = f"{self._store.path(numbers[-1])} is intact" if numbers else "there is none yet"
             raise UserError(
-                f"The run stopped at {self._agent.agent_steps:,} agent steps ({error}); the last "
+                f"The run stopped at {self._agent.agent_steps:,} agent steps ({reason}); the last "
                 f"checkpoint: {last}; free some space in {self._base_dir} and start the same "
                 "command again."
             ) from error
         finally:
-            self._collector_dispatcher.close()
+            with contextlib.suppress(Exception):  # after a failure, or closed already
+                self._collector_dispatcher.close()
             if self._vector is not None:
                 self._vector.close()
 

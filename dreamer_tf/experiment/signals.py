@@ -1,6 +1,7 @@
 """Stopping a run by SIGINT (Ctrl-C) and SIGTERM."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ class StopRequest:
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.requested and not self._saving:
-            print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr)
-            raise SystemExit(128 + number)
+            print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr, flush=True)
+            os._exit(128 + number)  # an exception would wait for the update that is running
         if not self.requested:
             print("\nSaving at the next step; once more stops without saving.", file=sys.stderr)
         self.requested = True

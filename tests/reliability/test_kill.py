@@ -32,9 +32,12 @@ BINDINGS = (
 TIMES = ("seconds", "Seconds", "PerSecond")
 
 
-def start(base_dir, fault=None):
+def start(base_dir, fault=None, more=()):
     command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=atari.gin", "--seed=3"]
-    command += [f"--base_dir={base_dir}", *(f"--gin_bindings={binding}" for binding in BINDINGS)]
+    command += [
+        f"--base_dir={base_dir}",
+        *(f"--gin_bindings={binding}" for binding in (*BINDINGS, *more)),
+    ]
     environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
