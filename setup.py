@@ -49,6 +49,7 @@ setup(
     extras_require={
         "dev": [
             "build>=1.2,<2",
+            "hypothesis>=6.100,<7",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",

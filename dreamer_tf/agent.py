@@ -29,6 +29,11 @@ from dreamer_tf.replay import EpisodeReplay, Sequences
 Observation = Mapping[str, np.ndarray]
 
 _INSPECTED = 4  # sequences
+_GRADIENT_NORMS = {
+    "world_model": "model_gradient_norm",
+    "actor": "actor_gradient_norm",
+    "critic": "critic_gradient_norm",
+}
 
 
 @gin.configurable(
@@ -58,6 +63,7 @@ class DreamerV2Agent:
         prefill_steps: int = 50_000,
         random_policy: bool = False,
         overlap: bool = True,
+        max_bad_updates: int = 10,
         log_every: int = 100,
     ):
         """Builds the networks and opens the replay.
@@ -75,6 +81,8 @@ class DreamerV2Agent:
           random_policy: collects all data with a uniform random policy (figure J1).
           overlap: runs updates in a thread of their own while the environment goes on. The
             numbers are the same without.
+          max_bad_updates: updates in a row with a loss or gradient that is not finite after which
+            the run stops. None is applied, and the batch of the first is kept in `diagnosis/`.
           log_every: updates between two lines of metrics.
         """
         for name, value, least in (
@@ -109,6 +117,9 @@ class DreamerV2Agent:
         self.prefill_steps = prefill_steps
         self._random_policy = random_policy
         self._log_every = log_every
+        self._max_bad_updates = max_bad_updates
+        self._bad_updates = 0  # in a row, until now
+        self._diagnosis = None if base_dir is None else os.path.join(base_dir, "diagnosis")
         self._action_space = action_space
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
@@ -325,6 +336,7 @@ class DreamerV2Agent:
             "since_log": self._since_log,
             "seconds": self.seconds,
             "first_update_step": self._first_update_step,
+            "bad_updates": self._bad_updates,
         }
         if self.replay is not None:
             self.replay.flush()
@@ -359,6 +371,7 @@ class DreamerV2Agent:
         self._since_log = [dict(metrics) for metrics in state["since_log"]]
         self.seconds |= state["seconds"]
         self._first_update_step = int(state["first_update_step"])
+        self._bad_updates = int(state["bad_updates"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
@@ -385,14 +398,50 @@ class DreamerV2Agent:
     def _update(self, batches: list[Sequences]) -> tuple[list[dict[str, float]], float]:
         """Metrics of each update, and the seconds of all of them."""
         started = time.perf_counter()
-        metrics = [_floats(self.learner.update(batch)) for batch in batches]
+        metrics = []
+        for batch in batches:
+            values = {name: float(value) for name, value in self.learner.update(batch).items()}
+            self._check(batch, values)
+            metrics.append({name: value for name, value in values.items() if np.isfinite(value)})
         return metrics, time.perf_counter() - started
+
+    def _check(self, batch: Sequences, values: dict[str, float]) -> None:
+        """Counts updates that were not applied because something in them is not finite.
+
+        Raises:
+          UserError: there were too many in a row.
+        """
+        expected = set()
+        for part, norm in _GRADIENT_NORMS.items():
+            # While the loss scale of float16 can still be lowered, an overflow is no error.
+            if values[f"{part}_loss_scale"] > 1.0:
+                expected.add(norm)
+        bad = [name for name, value in values.items() if not np.isfinite(value)]
+        if not set(bad) - expected:
+            self._bad_updates = 0
+            return
+        self._bad_updates += 1
+        kept = os.path.join(self._diagnosis, f"update-{self.updates:09d}.npz")
+        if self._bad_updates == 1:
+            os.makedirs(self._diagnosis, exist_ok=True)
+            arrays = batch._asdict()
+            for key, value in arrays.pop("observation").items():
+                arrays[f"observation.{key}"] = value
+            np.savez(kept, not_finite=np.array(bad), **arrays)
+        if self._bad_updates >= self._max_bad_updates:
+            raise UserError(
+                f"{', '.join(sorted(bad))} were not finite in update {self.updates:,} and the "
+                f"{self._bad_updates - 1} before it (DreamerV2Agent.max_bad_updates), which were "
+                f"not applied; the batch of the first is in {self._diagnosis}. Lower the learning "
+                "rates (world_model/Optimizer.learning_rate and so on), or, where "
+                "Learner.precision is mixed_float16, use mixed_bfloat16 or float32. The last "
+                "checkpoint is intact."
+            )
 
     def _log(self) -> None:
         """Averages the metrics since the last line; the first update is shown at once.
 
-        The gradient norm of an update that was skipped is not finite and is left out: the skipped
-        updates are counted in a metric of their own.
+        What was not finite is left out: skipped updates are counted in a metric of their own.
         """
         found: dict[str, list[float]] = {}
         for metrics in self._since_log:
@@ -401,15 +450,6 @@ class DreamerV2Agent:
         self.metrics = {name: float(np.mean(values)) for name, values in found.items()}
         if len(self._since_log) < self._log_every:
             return
-        for name, optimizer in self.learner.optimizers.items():
-            norm = f"{name.removeprefix('world_')}_gradient_norm"
-            # While the loss scale of float16 can still be lowered, an overflow is no error.
-            if norm not in self.metrics and float(optimizer.loss_scale) <= 1.0:
-                raise UserError(
-                    f"The last {self._log_every} gradients of {name} were not finite and were not "
-                    f"applied: lower {name}/Optimizer.learning_rate, or, where Learner.precision "
-                    "is mixed_float16, use mixed_bfloat16 or float32, and start anew."
-                )
         self._since_log.clear()
         if self._dispatcher is None:
             return
@@ -432,9 +472,3 @@ class DreamerV2Agent:
             ],
             collector_allowlist=("tensorboard", "json_lines"),
         )
-
-
-def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics as JSON-compatible numbers; what is not finite is left out."""
-    values = {name: float(value) for name, value in metrics.items()}
-    return {name: value for name, value in values.items() if np.isfinite(value)}

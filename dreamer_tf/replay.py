@@ -258,10 +258,21 @@ class EpisodeReplay:
           UserError: the state is of a replay with another number of streams, or of more steps
             than the files hold.
         """
+        try:
+            self._restore(state)
+        except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError) as error:
+            raise UserError(
+                f"The checkpoint says of the replay in {self._directory} what cannot be "
+                f"({type(error).__name__}: {error}): restore the checkpoint from a copy, or choose "
+                "another --base_dir."
+            ) from error
+        self._submit()
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         if len(state["streams"]) != len(self._streams):
             raise UserError(
                 f"The replay in {self._directory} has {len(state['streams'])} streams, but "
-                f"EpisodeReplay.num_streams is {len(self._streams)}."
+                f"DreamerRunner.num_environments is {len(self._streams)}."
             )
         stored = os.pread(self._head, 8 * len(self._streams), 0)
         self._heads = np.frombuffer(stored, np.int64).copy()
@@ -276,10 +287,20 @@ class EpisodeReplay:
         self._sampling.restore(state["sampling"])
         self._plan = None
         if state["plan"] is not None:
-            self._plan = [[as_segment(segment) for segment in row] for row in state["plan"]]
-            if any(self._is_lost(segment) for row in self._plan for segment in row):
-                self._plan = self._draw()
-        self._submit()
+            plan = [[as_segment(segment) for segment in row] for row in state["plan"]]
+            self._check_plan(plan)
+            lost = any(self._is_lost(segment) for row in plan for segment in row)
+            self._plan = self._draw() if lost else plan
+
+    def _check_plan(self, plan: list[list[Segment]]) -> None:
+        """Raises a ValueError where the plan is none for a batch of this replay."""
+        lengths = [sum(segment.length for segment in row) for row in plan]
+        if lengths != [self.sequence_length] * self.batch_size:
+            raise ValueError(f"a batch of sequences with {lengths} steps")
+        for segment in (segment for row in plan for segment in row):
+            count = self._streams[segment.stream].count if segment.stream >= 0 else 0
+            if segment.length < 1 or not 0 <= segment.start <= count - segment.length:
+                raise ValueError(f"a sequence of steps that are not stored, {tuple(segment)}")
 
     def _is_lost(self, segment: Segment) -> bool:
         return segment.start < self._streams[segment.stream].lost

@@ -63,9 +63,18 @@ class Stream:
         return {"count": self.count, "starts": list(self.starts), "running": self.running}
 
     def restore(self, state: Mapping[str, Any], lost: int) -> None:
-        """Goes back to a stored state; steps before `lost` have been overwritten since."""
-        self.count = int(state["count"])
-        self.starts = [int(start) for start in state["starts"]]
+        """Goes back to a stored state; steps before `lost` have been overwritten since.
+
+        Raises:
+          ValueError: the state cannot be one.
+        """
+        count = int(state["count"])
+        starts = [int(start) for start in state["starts"]]
+        if starts != sorted(set(starts)) or count < 0 or not all(0 <= s < count for s in starts):
+            raise ValueError(f"{count} steps with episodes that begin at {starts[:5]}")
+        if bool(count) != bool(starts):
+            raise ValueError(f"{count} steps and {len(starts)} episodes")
+        self.count, self.starts = count, starts
         self.running = bool(state["running"])
         self.lost = min(lost, self.count)
 

@@ -155,16 +155,37 @@ def test_checkpoint_of_another_network(tmp_path):
         make_agent(tmp_path / "b").restore(checkpoint)
 
 
-def test_gradients_that_stay_non_finite_stop_the_run(tmp_path):
-    configure("DreamerV2Agent.prefill_steps=8", "DreamerV2Agent.train_ratio=1")
+def test_updates_that_stay_non_finite_stop_the_run(tmp_path):
+    """None is applied, they are named, and the batch of the first is kept."""
+    settings = ("prefill_steps=8", "train_ratio=1", "max_bad_updates=3")
+    configure(*(f"DreamerV2Agent.{setting}" for setting in settings))
     agent = make_agent(tmp_path)
     weight = agent.learner.world_model.trainable_variables[0]
     weight.assign(weight * np.nan)
+    good = agent.learner.world_model.trainable_variables[-1].numpy()
     observation = ScriptedEnvironment().reset()
     agent.begin_episode(observation)
-    with pytest.raises(UserError, match="gradients of world_model were not finite"):
+    with pytest.raises(
+        UserError, match=r"model_gradient_norm, model_loss.* in update 3 and the 2 before it"
+    ):
         for _ in range(20):
             agent.step(0.0, observation)
+    np.testing.assert_array_equal(agent.learner.world_model.trainable_variables[-1], good)
+    [dump] = (tmp_path / "diagnosis").iterdir()
+    with np.load(dump, allow_pickle=False) as stored:
+        assert "model_loss" in stored["not_finite"]
+        assert stored["observation.vector"].shape == (3, 6, 3)
+        assert stored["reward"].shape == stored["action"].shape == (3, 6)
+
+
+def test_overflow_under_loss_scaling_is_no_error(tmp_path):
+    configure("DreamerV2Agent.max_bad_updates=1")
+    agent = make_agent(tmp_path)
+    values = {f"{part}_loss_scale": 4.0 for part in ("world_model", "actor", "critic")}
+    agent._check(sequences(), values | {"model_gradient_norm": np.inf, "model_loss": 1.0})
+    assert agent._bad_updates == 0 and not (tmp_path / "diagnosis").exists()
+    with pytest.raises(UserError, match="model_loss were not finite"):
+        agent._check(sequences(), values | {"model_loss": np.nan})
 
 
 def test_weights_follow_the_seed():

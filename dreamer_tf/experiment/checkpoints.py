@@ -23,7 +23,7 @@ from absl import logging
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults
 
-FORMAT = 1
+FORMAT = 2
 _FILES = ("arrays.npz", "state.json")
 
 
@@ -127,7 +127,7 @@ class CheckpointStore:
             state = json.loads((path / "state.json").read_text())
         except DamagedCheckpoint:
             raise
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
             raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from error
         return Checkpoint(arrays, state)
 

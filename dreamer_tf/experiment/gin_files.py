@@ -31,6 +31,7 @@ CHANGEABLE = (
     "DreamerRunner.dream_length",
     "DreamerRunner.dream_context",
     "DreamerV2Agent.log_every",
+    "DreamerV2Agent.max_bad_updates",
     "DreamerV2Agent.overlap",
     "EpisodeReplay.prefetch",
     "create_vector_environment.asynchronous",
