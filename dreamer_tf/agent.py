@@ -11,6 +11,7 @@ With `overlap=False` update k is finished at step n, and everything else is the 
 """
 
 import concurrent.futures
+import glob
 import os
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from dreamer_tf.replay import EpisodeReplay, Sequences
 Observation = Mapping[str, np.ndarray]
 
 _INSPECTED = 4  # sequences
+_KEPT = 3  # batches of updates that were not finite
 _GRADIENT_NORMS = {
     "world_model": "model_gradient_norm",
     "actor": "actor_gradient_norm",
@@ -82,7 +84,7 @@ class DreamerV2Agent:
           overlap: runs updates in a thread of their own while the environment goes on. The
             numbers are the same without.
           max_bad_updates: updates in a row with a loss or gradient that is not finite after which
-            the run stops. None is applied, and the batch of the first is kept in `diagnosis/`.
+            the run stops. None of them is applied, and a batch is kept in `diagnosis/`.
           log_every: updates between two lines of metrics.
         """
         for name, value, least in (
@@ -127,9 +129,12 @@ class DreamerV2Agent:
         self._dispatcher = None
         self.policy_state = self.learner.initial_policy_state(num_environments)
         self._is_first = True
+        # Environments in whose episode the policy has not acted yet: its state is not theirs.
+        self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
         self._due = 0
         self._first_update_step = 0
+        self._ratio = float(train_ratio)  # as measured when the newest update began
         self._worker = concurrent.futures.ThreadPoolExecutor(1, "update") if overlap else None
         self._running: concurrent.futures.Future | None = None
 
@@ -244,8 +249,11 @@ class DreamerV2Agent:
         started = time.perf_counter()
         batches = [self.replay.sample() for _ in range(due)]
         self.seconds["sampling"] += time.perf_counter() - started
-        if self.updates == 0:
+        before = self.updates
+        if before == 0:
             self._first_update_step = self.agent_steps
+        else:
+            self._ratio = (self.agent_steps - self._first_update_step) / before
         # The first update compiles, and is waited for.
         if self._worker is None or self.learner.num_traces == 0:
             self._running = concurrent.futures.Future()
@@ -281,6 +289,7 @@ class DreamerV2Agent:
           [N] int (Discrete) or [N, ...] float32 in [-1, 1] (Box).
         """
         explore = not self.eval_mode
+        self._begins = self._begins | is_first
         if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
             self._actions = self._random_actions()
             return self._actions
@@ -288,8 +297,9 @@ class DreamerV2Agent:
         counter = self.agent_steps if explore else self._evaluation_steps
         self._evaluation_steps += not explore
         self._actions, self.policy_state = self.learner.policy(
-            observation, is_first, self.policy_state, counter, explore
+            observation, self._begins, self.policy_state, counter, explore
         )
+        self._begins = np.zeros_like(self._begins)
         self.seconds["policy"] += time.perf_counter() - started
         return self._actions
 
@@ -406,7 +416,7 @@ class DreamerV2Agent:
         return metrics, time.perf_counter() - started
 
     def _check(self, batch: Sequences, values: dict[str, float]) -> None:
-        """Counts updates that were not applied because something in them is not finite.
+        """Counts updates in which something is not finite; such a part is not applied.
 
         Raises:
           UserError: there were too many in a row.
@@ -422,7 +432,7 @@ class DreamerV2Agent:
             return
         self._bad_updates += 1
         kept = os.path.join(self._diagnosis, f"update-{self.updates:09d}.npz")
-        if self._bad_updates == 1:
+        if self._bad_updates == 1 and len(glob.glob(f"{self._diagnosis}/*")) < _KEPT:
             os.makedirs(self._diagnosis, exist_ok=True)
             arrays = batch._asdict()
             for key, value in arrays.pop("observation").items():
@@ -431,11 +441,10 @@ class DreamerV2Agent:
         if self._bad_updates >= self._max_bad_updates:
             raise UserError(
                 f"{', '.join(sorted(bad))} were not finite in update {self.updates:,} and the "
-                f"{self._bad_updates - 1} before it (DreamerV2Agent.max_bad_updates), which were "
-                f"not applied; the batch of the first is in {self._diagnosis}. Lower the learning "
-                "rates (world_model/Optimizer.learning_rate and so on), or, where "
-                "Learner.precision is mixed_float16, use mixed_bfloat16 or float32. The last "
-                "checkpoint is intact."
+                f"{self._bad_updates - 1} before it (DreamerV2Agent.max_bad_updates); such "
+                f"gradients are not applied, and a batch is in {self._diagnosis}. Lower the "
+                "learning rates (world_model/Optimizer.learning_rate and so on), or, where "
+                "Learner.precision is mixed_float16, use mixed_bfloat16 or float32."
             )
 
     def _log(self) -> None:
@@ -458,8 +467,7 @@ class DreamerV2Agent:
             "replay_episodes": self.replay.num_episodes,
             "updates": self.updates,
             "train_ratio": self.train_ratio,
-            "train_ratio_measured": (self.agent_steps - self._first_update_step)
-            / max(self.updates - 1, 1),
+            "train_ratio_measured": self._ratio,
         }
         values |= {f"seconds_{name}": value for name, value in self.seconds.items()}
         # Imported here, so that an agent that does not log works without Dopamine.

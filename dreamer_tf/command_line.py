@@ -1,5 +1,6 @@
 """What all commands share: how they start, and how they fail."""
 
+import errno
 import os
 import re
 import sys
@@ -32,6 +33,10 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
             return main(argv)
         except UserError as error:
             return _fail(error.sentence)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC):
+                raise
+            return _fail(f"{error.filename or 'a file'}: {error.strerror}.")
         except RuntimeError as error:
             from dreamer_tf.experiment.gin_files import explain
 

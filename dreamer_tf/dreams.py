@@ -82,6 +82,9 @@ def in_environment(
       length: dreamt steps after them; fewer where the episode ends before.
       random: dreams of random actions instead of those that the actor chooses in the dream.
       seed: of environment, dream and random actions.
+
+    Raises:
+      UserError: the episode ends while the model still sees it.
     """
     learner, environment = policy.agent.learner, policy.environment
     environment.action_space.seed(seed)
@@ -97,8 +100,10 @@ def in_environment(
             break
         observation, ended = _step(environment, action)
         if ended:
-            break
-    context = len(truth)
+            raise UserError(
+                f"The episode ended after {len(truth)} steps, before anything was dreamt: lower "
+                "--context, or take another --seed."
+            )
     while not ended and len(truth) < context + length:
         if random:
             action = environment.action_space.sample()

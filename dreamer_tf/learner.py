@@ -401,10 +401,7 @@ class Learner:
 
 
 def _check_device(name: str | None) -> str | None:
-    known = [
-        device.name.removeprefix("/physical_device:")
-        for device in tf.config.list_physical_devices()
-    ]
+    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     if name is not None and name.removeprefix("/").upper() not in known:
         raise UserError(
             f"Learner.policy_device is '{name}', but here are only "

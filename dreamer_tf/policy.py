@@ -49,6 +49,9 @@ class Policy:
             raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
         gin.clear_config()
         gin_files_module.parse([config])
+        # A policy may be loaded on another machine than it was trained on.
+        gin.bind_parameter("configure_devices.gpu", 0)
+        gin.bind_parameter("Learner.policy_device", None)
         configure_devices()
         self.environment: Environment = (
             launch.make_environment() if environment is None else as_environment(environment)
@@ -73,7 +76,7 @@ class Policy:
         """The experience of the run, to read it.
 
         Raises:
-          UserError: it is not there, or in use by the run.
+          UserError: it is not there.
         """
         directory = os.path.join(self._base_dir, "replay")
         if not os.path.isdir(directory):
@@ -160,6 +163,7 @@ def train_agent(
 
     Raises:
       UserError: as the command.
+      EnvironmentFailure: the environment failed; what came before has been saved.
       Interrupted: a signal came; everything has been saved.
     """
     gin.clear_config()
@@ -169,6 +173,13 @@ def train_agent(
         wrapped = as_environment(environment)
         # The record of the run must not name an environment that was not used.
         gin.bind_parameter(FACTORY, None)
+        # There is only this one, and it cannot be made anew.
+        gin.bind_parameter("DreamerRunner.environment_restarts", 0)
+        if _parameter("DreamerRunner.num_environments", 1) > 1:
+            raise UserError(
+                "DreamerRunner.num_environments is more than 1, but train_agent was given one "
+                f"environment: name a function that makes it in {FACTORY} instead."
+            )
 
         def factory() -> Environment:
             return wrapped

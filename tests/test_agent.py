@@ -1,5 +1,7 @@
 """The agent and its learner: what is stored, when it learns, exact resume."""
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
@@ -144,6 +146,79 @@ def test_resume_is_bit_identical(tmp_path):
     assert whole.scores == parts.scores
     for path in (tmp_path / "whole/replay").iterdir():
         assert path.read_bytes() == (tmp_path / "parts/replay" / path.name).read_bytes()
+
+
+def test_resume_within_the_random_start_is_bit_identical(tmp_path):
+    """The policy takes over in the middle of an episode, after an evaluation."""
+    settings = ("DreamerV2Agent.prefill_steps=60", "Runner.evaluation_steps=10")
+    whole = run(tmp_path / "whole", 3, *settings)
+    run(tmp_path / "parts", 1, *settings)
+    parts = run(tmp_path / "parts", 3, *settings)
+    ours, theirs = everything(whole), everything(parts)
+    assert whole.agent.updates > 5
+    for name, value in ours.arrays.items():
+        np.testing.assert_array_equal(value, theirs.arrays[name], err_msg=name)
+    assert whole.scores == parts.scores
+
+
+def test_the_policy_forgets_what_it_has_not_acted_in(tmp_path):
+    """After random actions in an episode it begins with the state of a beginning."""
+    configure("DreamerV2Agent.prefill_steps=3")
+    agent = make_agent(tmp_path)
+    environment = ScriptedEnvironment()
+    seen = []
+    policy = agent.learner.policy
+
+    def spy(observation, is_first, *rest):
+        seen.append(bool(is_first[0]))
+        return policy(observation, is_first, *rest)
+
+    agent.learner.policy = spy
+    agent.begin_episode(environment.reset())
+    for _ in range(5):
+        agent.step(0.0, environment._observation())
+    assert seen == [True, False, False]  # the first three actions were random
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_which_weights_act_while_an_update_runs(tmp_path, overlap):
+    """Those from before it, until the next one begins or somebody waits."""
+    settings = ("prefill_steps=8", "train_ratio=4", f"overlap={overlap}")
+    configure(*(f"DreamerV2Agent.{setting}" for setting in settings))
+    agent = make_agent(tmp_path)
+    sources, copies = agent.learner._policy_sources, agent.learner._policy_weights
+    observation = ScriptedEnvironment().reset()
+
+    def copy():
+        return np.concatenate([weight.numpy().ravel() for weight in copies])
+
+    def weights():
+        return np.concatenate([np.ravel(source.value.numpy()) for source in sources])
+
+    agent.begin_episode(observation)
+    initial = copy()
+    for _ in range(8):
+        agent.step(0.0, observation)
+    np.testing.assert_array_equal(copy(), initial)  # update 1 runs
+    for _ in range(4):
+        agent.step(0.0, observation)
+    after_one = copy()  # update 2 runs
+    assert np.abs(after_one - initial).max() > 0
+    agent.wait()
+    assert agent.updates == 2 and np.abs(copy() - after_one).max() > 0
+    np.testing.assert_array_equal(copy(), weights())
+
+
+def test_measured_train_ratio(tmp_path):
+    configure("DreamerV2Agent.prefill_steps=10", "DreamerV2Agent.train_ratio=3")
+    runner = DreamerRunner(tmp_path, ScriptedEnvironment)
+    runner.run_experiment()
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    ]
+    ratios = [row["Agent/train_ratio_measured"] for row in rows if "Agent/updates" in row]
+    assert len(ratios) > 3 and set(ratios) == {3.0}
 
 
 def test_checkpoint_of_another_network(tmp_path):

@@ -77,6 +77,10 @@ class GymEnvironment:
             )
         return np.asarray(frame)
 
+    def close(self) -> None:
+        """Closes the wrapped environment."""
+        self.environment.close()
+
     def _space(self, key: str, box: gymnasium.Space) -> gymnasium.spaces.Box:
         name = f"the observation '{key}'" if key else "the observation"
         if self._names[key] in RESERVED_NAMES:

@@ -37,10 +37,9 @@ def configure_devices(
         # JAX reads it when it starts, and takes three quarters of the GPU otherwise.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     present = tf.config.list_physical_devices("GPU")
-    if gpu is not None and present and not 0 <= gpu < len(present):
-        raise UserError(
-            f"configure_devices.gpu is {gpu}, but the GPUs here are 0 to {len(present) - 1}."
-        )
+    # The default, 0, also means a machine without a GPU.
+    if gpu is not None and not 0 <= gpu < max(len(present), 1):
+        raise UserError(f"configure_devices.gpu is {gpu}, but there are {len(present)} GPUs here.")
     chosen = [] if gpu is None else present[gpu : gpu + 1]
     try:
         if chosen != present:

@@ -1,15 +1,19 @@
 """Failures of the disk, whoever reports them: Python raises OSError, TensorFlow its own errors."""
 
+import errno
+
 import tensorflow as tf
 
 ERRORS = (OSError, tf.errors.OpError)
+_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_NUMBERS |= {errno.EFBIG, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 _REASONS = ("No space left", "Read-only file system", "Permission denied", "quota exceeded")
 
 
 def reason(error: Exception) -> str | None:
     """What the disk says, in a few words; None where the error is of something else."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return error.strerror if error.errno in _NUMBERS else None
     if isinstance(error, tf.errors.OpError):
         found = (text for text in _REASONS if text.lower() in str(error.message).lower())
         return next(found, None)

@@ -42,6 +42,14 @@ CHANGEABLE = (
     "configure_devices.cpu_threads",
     "CollectorDispatcher.collectors",
 )
+# The task, which score files name by themselves: runs of one configuration on several games have
+# one hash.
+TASK = (
+    "AtariEnvironment.game_name",
+    "ControlSuiteEnvironment.domain_name",
+    "ControlSuiteEnvironment.task_name",
+    "create_gym_environment.id",
+)
 
 
 def shipped_directory() -> Path:
@@ -175,8 +183,8 @@ def bindings() -> dict[str, str]:
 
 
 def fingerprint(found: dict[str, str]) -> str:
-    """Hash of a configuration without what may change during a run."""
-    fixed = {key: value for key, value in found.items() if key not in CHANGEABLE}
+    """Hash of a configuration without the task and what may change during a run."""
+    fixed = {key: value for key, value in found.items() if key not in (*CHANGEABLE, *TASK)}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -4,15 +4,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-_DIRECTORIES = ("metrics", "dreams")
+# What a run writes there; other files are not ours.
+_PATTERNS = (
+    "metrics/console/*",
+    "metrics/json_lines/*",
+    "metrics/tensorboard/events.out.tfevents.*",
+    "dreams/iteration-*.gif",
+)
 
 
 def sizes(base_dir: str | os.PathLike) -> dict[str, int]:
     """Bytes of every log file, by its path below the base directory."""
     return {
         str(path.relative_to(base_dir)): path.stat().st_size
-        for directory in _DIRECTORIES
-        for path in sorted(Path(base_dir, directory).rglob("*"))
+        for pattern in _PATTERNS
+        for path in sorted(Path(base_dir).glob(pattern))
         if path.is_file()
     }
 

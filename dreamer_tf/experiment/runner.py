@@ -114,8 +114,10 @@ class DreamerRunner(Runner):
 
         # Before anything opens a log: what comes after the checkpoint happens again.
         self._found = self._store.load_latest()
-        state = self._found[1].state["runner"] if self._found else {}
-        log_files.cut_back(base_dir, state.get("log_sizes", {}))
+        if self._found is not None:
+            log_files.cut_back(base_dir, self._found[1].state["runner"]["log_sizes"])
+        elif os.path.exists(os.path.join(base_dir, gin_files.RUN_FILE)):
+            log_files.cut_back(base_dir, {})  # killed before its first checkpoint
 
         def make_environment() -> DopamineEnvironment:
             return DopamineEnvironment(create_environment_fn())
@@ -196,8 +198,7 @@ class DreamerRunner(Runner):
         finally:
             with contextlib.suppress(Exception):  # after a failure, or closed already
                 self._collector_dispatcher.close()
-            if self._vector is not None:
-                self._vector.close()
+            self._close_vector()
 
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         self._start_iteration = 0
@@ -283,6 +284,16 @@ class DreamerRunner(Runner):
                 self._create_environment_fn, self.num_environments
             )
 
+    def _close_vector(self) -> None:
+        """Ends the workers, also where some of them are dead."""
+        vector, self._vector = self._vector, None
+        if vector is None:
+            return
+        with contextlib.suppress(Exception):
+            vector.close(terminate=True)
+        for process in getattr(vector, "processes", []):
+            process.kill()
+
     def _restart_environment(self, failure: EnvironmentFailure) -> None:
         """Makes the environment anew, as often as it is allowed.
 
@@ -301,10 +312,8 @@ class DreamerRunner(Runner):
         with contextlib.suppress(Exception):  # what has failed may fail to close
             close(self.environment)
         self._environment = DopamineEnvironment(self._call(self._create_environment_fn))
-        if self._vector is not None:
-            with contextlib.suppress(Exception):
-                self._vector.close(terminate=True)
-            self._call(self._make_vector)
+        self._close_vector()
+        self._call(self._make_vector)
 
     def _write_statistics(self, iteration: int, data: dict[str, list[float]]) -> None:
         """Dopamine's statistics of an iteration, for phases that had an episode."""

@@ -35,6 +35,10 @@ class Curve(NamedTuple):
         index = np.searchsorted(self.frames, frames, side="right") - 1
         return float(self.values[index]) if index >= 0 else float("nan")
 
+    def covers(self, frames: float) -> bool:
+        """Whether the run had begun, and not ended long before (it may miss a twentieth)."""
+        return bool(self.frames[0] <= frames <= self.frames[-1] / 0.95)
+
 
 class Published(NamedTuple):
     """What is known of a published agent's curves."""
@@ -129,10 +133,14 @@ def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
       patterns: paths of base directories or score files, with wildcards.
       phase: 'train' or 'eval'.
 
+    Returns:
+      Where runs of one agent on one game have different configurations they are different agents,
+      and named so.
+
     Raises:
       UserError: nothing is found, or a file is no score file.
     """
-    curves = []
+    curves, seen = [], set()
     for pattern in patterns:
         paths = sorted(glob.glob(pattern))
         files = [Path(path) / score_files.FILE if Path(path).is_dir() else path for path in paths]
@@ -143,8 +151,23 @@ def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
                 "directories, as in --runs='runs/*/*/*'."
             )
         for path in files:
-            curves += _curves_of_file(path, phase)
-    return curves
+            if (resolved := Path(path).resolve()) not in seen:
+                seen.add(resolved)
+                curves += _curves_of_file(path, phase)
+    return _named_by_configuration(curves)
+
+
+def _named_by_configuration(found: list[Curve]) -> list[Curve]:
+    hashes: dict[tuple[str, str], set[str]] = {}
+    for curve in found:
+        hashes.setdefault((curve.agent, curve.game), set()).add(curve.gin_hash)
+    ambiguous = {agent for (agent, _), several in hashes.items() if len(several) > 1}
+    return [
+        curve._replace(agent=f"{curve.agent} {curve.gin_hash[:6]}")
+        if curve.agent in ambiguous
+        else curve
+        for curve in found
+    ]
 
 
 def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:

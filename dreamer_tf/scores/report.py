@@ -40,6 +40,12 @@ def label(curve: curves.Curve) -> str:
     return f"{curve.agent}, published" if curve.source == "published" else f"{curve.agent}, ours"
 
 
+def whole_runs(found: Sequence[curves.Curve]) -> list[curves.Curve]:
+    """Runs of one agent on one game without those that ended before the others."""
+    end = max(curve.frames[-1] for curve in found)
+    return [curve for curve in found if curve.covers(end)]
+
+
 def game_rows(report: Report) -> list[dict[str, Any]]:
     """One row for every game and agent: the last score, its interval, and what it is made of."""
     groups: dict[tuple[str, str], list[curves.Curve]] = {}
@@ -52,18 +58,19 @@ def game_rows(report: Report) -> list[dict[str, Any]]:
             if found is None:
                 rows.append({"game": game, "agent": agent, "runs": 0})
                 continue
-            interval = aggregate.mean_interval([curve.values[-1] for curve in found])
-            frames = sorted({int(curve.frames[-1]) for curve in found})
+            whole = whole_runs(found)
+            interval = aggregate.mean_interval([curve.values[-1] for curve in whole])
+            several = len(whole) > 1
             rows.append(
                 {
                     "game": game,
                     "agent": agent,
                     "score": interval.value,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "runs": len(found),
-                    "frames": frames[-1],
-                    "least_frames": frames[0],
+                    "low": interval.low if several else "",
+                    "high": interval.high if several else "",
+                    "runs": len(whole),
+                    "ended early": len(found) - len(whole),
+                    "frames": int(max(curve.frames[-1] for curve in whole)),
                     "phase": found[0].phase,
                     "protocol": ", ".join(sorted({curve.protocol for curve in found})),
                 }
@@ -77,10 +84,12 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
     Returns:
       One row for each agent, and the games; no rows where no game is common to all.
     """
-    scores: dict[str, dict[str, list[float]]] = {}
+    groups: dict[tuple[str, str], list[curves.Curve]] = {}
     for curve in report.all:
-        table = scores.setdefault(label(curve), {})
-        table.setdefault(curve.game, []).append(float(curve.values[-1]))
+        groups.setdefault((label(curve), curve.game), []).append(curve)
+    scores: dict[str, dict[str, list[float]]] = {}
+    for (agent, game), found in groups.items():
+        scores.setdefault(agent, {})[game] = [float(c.values[-1]) for c in whole_runs(found)]
     known = set(aggregate.games())
     common = sorted(known.intersection(*(set(table) for table in scores.values())))
     if not common:
@@ -91,15 +100,17 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
         values = aggregate.aggregate({game: table[game] for game in common})
         iqm = intervals[agent]["IQM"]
         runs = sorted({len(table[game]) for game in common})
+        several = runs[0] > 1
         rows.append(
             {
                 "agent": agent,
                 **values,
                 "IQM": iqm.value,
-                "IQM low": iqm.low,
-                "IQM high": iqm.high,
+                "IQM low": iqm.low if several else "",
+                "IQM high": iqm.high if several else "",
                 "optimality gap": intervals[agent]["optimality gap"].value,
                 "runs": f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}",
+                "runs in the IQM": runs[0],
             }
         )
     return rows, common
@@ -113,14 +124,14 @@ def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
     points = []
     for (game, agent), runs in groups.items():
         grid = sorted({float(frames) for curve in runs for frames in curve.frames})
+        # Runs report after whole episodes, at nearly the same frames: the last is enough.
+        close = 0.02 * grid[-1]
+        grid = [a for a, b in zip(grid, [*grid[1:], np.inf], strict=True) if b - a > close]
         if len(grid) > _POINTS:
             picks = np.linspace(0, len(grid) - 1, _POINTS).round().astype(int)
             grid = [grid[pick] for pick in picks]
         for frames in grid:
-            # A run that has ended, or not yet begun to report, says nothing at this point.
-            values = [
-                curve.at(frames) for curve in runs if curve.frames[0] <= frames <= curve.frames[-1]
-            ]
+            values = [curve.at(frames) for curve in runs if curve.covers(frames)]
             if len(values) * 2 < len(runs):
                 continue
             interval = aggregate.mean_interval(values, reps=300)
@@ -196,8 +207,8 @@ def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 20)
         for frames in np.linspace(0, max(curve.frames[-1] for curve in found), count + 1)[1:]:
             scores: dict[str, list[float]] = {}
             for curve in found:
-                if np.isfinite(value := curve.at(frames)):
-                    scores.setdefault(curve.game, []).append(value)
+                if curve.covers(frames):
+                    scores.setdefault(curve.game, []).append(curve.at(frames))
             if len(scores) == len(chosen):
                 points += [
                     {"agent": agent, "frames": float(frames), "aggregate": name, "value": value}
@@ -294,8 +305,8 @@ def to_html(report: Report) -> str:
             f"<h2>Aggregates over {len(common)} games</h2>"
             "<p>Gamer and record normalized scores (section 3 of the DreamerV2 paper): normalized "
             "for each game and run, then averaged over runs, then over games. IQM with a 95% "
-            "stratified bootstrap interval. Every agent at the end of its own runs.</p>"
-            + _table(aggregates)
+            "stratified bootstrap interval where there are several runs. Every agent at the end of "
+            "its own runs, without runs that ended before the others.</p>" + _table(aggregates)
         )
     for number, (title, text, _) in enumerate(charts):
         sections.append(f"<h2>{html.escape(title)}</h2><p>{text}</p><div id='chart{number}'></div>")

@@ -15,12 +15,18 @@ from dreamer_tf.scores import curves, report, score_files
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def write_run(directory, agent="DreamerV2", game="Pong", seed=0, protocol="machado2018", end=2.0):
+def write_run(
+    directory,
+    agent="DreamerV2",
+    game="Pong",
+    seed=0,
+    protocol="machado2018",
+    end=2.0,
+    gin_hash="0123456789abcdef",
+):
     directory.mkdir(parents=True)
     scores = [
-        score_files.Score(
-            iteration, value, agent, phase, game, seed, frames, 3, protocol, "0123456789abcdef"
-        )
+        score_files.Score(iteration, value, agent, phase, game, seed, frames, 3, protocol, gin_hash)
         for iteration, (frames, value) in enumerate(((1000, -20.0), (2000, end)))
         for phase in ("train", "eval")
     ]
@@ -69,11 +75,13 @@ def test_tables(runs):
 
 
 def test_refused(runs):
-    write_run(runs / "runs/b/Pong/0", protocol="nature2015")
+    write_run(runs / "runs/b/Pong/0", protocol="nature2015", gin_hash="fedcba9876543210")
     sentence = refused(compare(runs, "--runs=runs/*/*/*"))
     assert "nature2015" in sentence and "machado2018" in sentence and "--mixed" in sentence
     mixed = compare(runs, "--runs=runs/*/*/*", "--mixed", "--baselines=")
-    assert mixed.returncode == 0 and "machado2018, nature2015" in mixed.stdout
+    assert mixed.returncode == 0 and "machado2018" in mixed.stdout
+    rows = [line for line in mixed.stdout.splitlines() if "| pong |" in line]
+    assert len(rows) == 2 and "nature2015" in rows[1]  # side by side, not averaged
     assert "there is no scores.json" in refused(compare(runs, "--runs=nowhere/*"))
     assert "did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
     assert "add --out=report.html" in refused(compare(runs, "--format=html"))
@@ -98,6 +106,21 @@ def test_a_curve_that_ended_early_is_not_drawn_on():
     points = {p["frames"]: p for p in report.curve_points([long, short, third])}
     assert points[2.0]["return"] == 3.0 and points[2.0]["runs"] == 3
     assert points[4.0]["return"] == 2.0 and points[4.0]["runs"] == 2
+
+
+def test_runs_of_other_configurations_are_other_agents(runs):
+    write_run(runs / "runs/b/Pong/0", end=-20.0, gin_hash="fedcba9876543210")
+    patterns = ("--runs=runs/*/*/*", "--runs=runs/a/Pong/*")  # the second names them again
+    text = compare(runs, *patterns, "--baselines=").stdout
+    assert "| pong | DreamerV2 012345, ours | 5.00 |" in text
+    assert re.search(r"pong \| DreamerV2 fedcba, ours \| -20\.00 \|  \|  \| 1 \|", text)
+
+
+def test_runs_that_ended_early_are_no_last_scores():
+    """Of 11 published runs on Breakout, three ended after 2M frames with 1 to 4 points."""
+    found = report.Report([], curves.published(["DreamerV2"], ["breakout"]))
+    [row] = report.game_rows(found)
+    assert (row["runs"], row["ended early"]) == (5, 6) and row["score"] > 400
 
 
 def test_missing_scores_are_named(runs):
