@@ -81,7 +81,7 @@ def make_runner(
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
     except disk.ERRORS as error:
-        reason = disk.reason(error)
+        reason = error.strerror if isinstance(error, OSError) else disk.reason(error)
         if reason is None:
             raise
         raise UserError(

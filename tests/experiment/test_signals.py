@@ -21,7 +21,7 @@ with stop.listening():
             started = time.monotonic()
             while time.monotonic() - started < 4:
                 time.sleep(0.05)
-            print("saved", flush=True)
+        print("saved", flush=True)
     while True:
         time.sleep(0.05)
 """
