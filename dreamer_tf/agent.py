@@ -128,7 +128,6 @@ class DreamerV2Agent:
         self._since_log: list[dict[str, float]] = []
         self._dispatcher = None
         self.policy_state = self.learner.initial_policy_state(num_environments)
-        self._is_first = True
         # Environments in whose episode the policy has not acted yet: its state is not theirs.
         self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
@@ -166,9 +165,8 @@ class DreamerV2Agent:
         Returns:
           The first action: an int (Discrete) or an array in [-1, 1].
         """
-        self._is_first = True
         self.record(0, observation, is_first=True)
-        return self._act(observation)
+        return self._act(observation, is_first=True)
 
     def step(self, reward: float, observation: Observation) -> Any:
         """One transition of a running episode.
@@ -385,10 +383,9 @@ class DreamerV2Agent:
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
-    def _act(self, observation: Observation) -> Any:
+    def _act(self, observation: Observation, is_first: bool = False) -> Any:
         batch = {key: np.asarray(value)[None] for key, value in observation.items()}
-        action = self.act(batch, np.array([self._is_first]))[0]
-        self._is_first = False
+        action = self.act(batch, np.array([is_first]))[0]
         return int(action) if isinstance(self._action_space, gymnasium.spaces.Discrete) else action
 
     def _random_actions(self) -> np.ndarray:

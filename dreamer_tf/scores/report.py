@@ -40,6 +40,14 @@ def label(curve: curves.Curve) -> str:
     return f"{curve.agent}, published" if curve.source == "published" else f"{curve.agent}, ours"
 
 
+def _grouped(found: Iterable[curves.Curve]) -> dict[tuple[str, str], list[curves.Curve]]:
+    """Runs by game and label."""
+    groups: dict[tuple[str, str], list[curves.Curve]] = {}
+    for curve in found:
+        groups.setdefault((curve.game, label(curve)), []).append(curve)
+    return groups
+
+
 def whole_runs(found: Sequence[curves.Curve]) -> list[curves.Curve]:
     """Runs of one agent on one game without those that ended before the others."""
     end = max(curve.frames[-1] for curve in found)
@@ -48,9 +56,7 @@ def whole_runs(found: Sequence[curves.Curve]) -> list[curves.Curve]:
 
 def game_rows(report: Report) -> list[dict[str, Any]]:
     """One row for every game and agent: the last score, its interval, and what it is made of."""
-    groups: dict[tuple[str, str], list[curves.Curve]] = {}
-    for curve in report.all:
-        groups.setdefault((curve.game, label(curve)), []).append(curve)
+    groups = _grouped(report.all)
     rows = []
     for game in report.games:
         for agent in report.agents:
@@ -84,11 +90,8 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
     Returns:
       One row for each agent, and the games; no rows where no game is common to all.
     """
-    groups: dict[tuple[str, str], list[curves.Curve]] = {}
-    for curve in report.all:
-        groups.setdefault((label(curve), curve.game), []).append(curve)
     scores: dict[str, dict[str, list[float]]] = {}
-    for (agent, game), found in groups.items():
+    for (game, agent), found in _grouped(report.all).items():
         scores.setdefault(agent, {})[game] = [float(c.values[-1]) for c in whole_runs(found)]
     known = set(aggregate.games())
     common = sorted(known.intersection(*(set(table) for table in scores.values())))
@@ -118,11 +121,8 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
 
 def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
     """Means over runs with 95% bootstrap intervals, on a common grid of frames."""
-    groups: dict[tuple[str, str], list[curves.Curve]] = {}
-    for curve in found:
-        groups.setdefault((curve.game, label(curve)), []).append(curve)
     points = []
-    for (game, agent), runs in groups.items():
+    for (game, agent), runs in _grouped(found).items():
         grid = sorted({float(frames) for curve in runs for frames in curve.frames})
         # Runs report after whole episodes, at nearly the same frames: the last is enough.
         close = 0.02 * grid[-1]
