@@ -23,7 +23,7 @@ import numpy as np
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults
-from dreamer_tf.experiment.checkpoints import Checkpoint
+from dreamer_tf.experiment.checkpoints import Checkpoint, check_arrays
 from dreamer_tf.learner import Inspection, Learner
 from dreamer_tf.replay import EpisodeReplay, Sequences
 
@@ -52,6 +52,7 @@ class DreamerV2Agent:
 
     summary_writer = None  # Dopamine's Runner asks for it; metrics go to the dispatcher
     takes_last_observation = True
+    label = "DreamerV2"  # in score files
 
     def __init__(
         self,
@@ -331,6 +332,24 @@ class DreamerV2Agent:
         if self.replay is not None:
             self.replay.close_episodes()
 
+    def describe(self, steps: int) -> dict[str, str]:
+        """What the agent is and will do in a number of agent steps, for people."""
+        learner, replay = self.learner, self.replay
+        counts = learner.num_parameters
+        updates = int(steps / self.train_ratio)
+        prefill = min(self.prefill_steps, steps)
+        starts = replay.batch_size * replay.sequence_length
+        imagined = updates * starts * learner.actor_critic.horizon
+        imagined = f"{imagined / 1e9:,.2f}e9" if imagined >= 1e9 else f"{imagined:,}"
+        return {
+            "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
+            "precision": learner.precision + (", XLA" if learner.jit_compile else ""),
+            "replay": f"{replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
+            "schedule": f"{updates:,} updates, {imagined} imagined states",
+            "random start": f"{prefill:,} agent steps, without their "
+            f"{int(prefill / self.train_ratio):,} updates",
+        }
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Adds everything that the agent needs to go on to a checkpoint."""
         self.wait()
@@ -358,16 +377,7 @@ class DreamerV2Agent:
           UserError: the checkpoint is of networks with other names or sizes.
         """
         variables = self.learner.variables()
-        different = set(variables) ^ set(checkpoint.arrays)
-        for name in sorted(set(variables) - different):
-            if tuple(variables[name].shape) != checkpoint.arrays[name].shape:
-                different.add(name)
-        if different:
-            raise UserError(
-                "The checkpoint is of another network: "
-                f"{', '.join(sorted(different)[:3])} differ; use the gin configuration that the "
-                "run was started with, or another --base_dir."
-            )
+        check_arrays(variables, checkpoint.arrays)
         for name, variable in variables.items():
             variable.assign(checkpoint.arrays[name])
         self.learner.refresh_policy()

@@ -35,6 +35,11 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     video.check_path(FLAGS.out)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed)
+    if not hasattr(policy.agent, "learner"):
+        raise UserError(
+            f"--base_dir={FLAGS.base_dir}: {policy.agent.label} has no world model that could "
+            "dream; name a run of DreamerV2."
+        )
     if FLAGS.actions == "replay":
         dream = dreams.in_replay(policy, FLAGS.sequences, FLAGS.context, FLAGS.frames, FLAGS.seed)
     else:

@@ -96,6 +96,7 @@ class ScriptedAgent:
     summary_writer = None
     takes_last_observation = True
     updates = 0
+    label = "Scripted"
 
     def __init__(self, observation_space, action_space, *, base_dir, seed):
         self.tape: list[tuple] = []

@@ -1,14 +1,20 @@
 """Makes the agent of an experiment by its gin name."""
 
+import functools
 from typing import Any
 
 import gin
 
 from dreamer_tf.agent import DreamerV2Agent
+from dreamer_tf.dopamine_agent import DopamineAgent
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.experiment.dopamine_compat import JAX_AGENTS
 
-AGENTS = {"dreamer_v2": DreamerV2Agent}
+AGENTS = {
+    "dreamer_v2": DreamerV2Agent,
+    **{name: functools.partial(DopamineAgent, agent) for name, agent in JAX_AGENTS.items()},
+}
 
 
 @gin.configurable(
@@ -28,7 +34,8 @@ def create_agent(
       base_dir: base directory of the run; None for a policy that only acts.
       seed: run seed.
       num_environments: how many environments it acts in at once.
-      agent_name: 'dreamer_v2'.
+      agent_name: 'dreamer_v2', or one of Dopamine's: 'jax_dqn', 'jax_rainbow' (also C51),
+        'jax_quantile', 'jax_implicit_quantile', 'full_rainbow'.
 
     Raises:
       UserError: unknown name, or an agent that acts in one environment only.

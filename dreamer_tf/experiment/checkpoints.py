@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,14 +89,14 @@ class CheckpointStore:
             manifest = {
                 "format": FORMAT,
                 "number": number,
-                "files": {name: _fingerprint(partial / name) for name in _FILES},
+                "files": {name: fingerprint(partial / name) for name in _FILES},
             }
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=1))
             for name in (*_FILES, "manifest.json"):
-                _flush(partial / name)
+                flush(partial / name)
             faults.point("checkpoint_written")
             os.rename(partial, final)
-            _flush(self.directory)
+            flush(self.directory)
             faults.point("checkpoint_renamed")
         except OSError as error:
             size = sum(array.nbytes for array in checkpoint.arrays.values())
@@ -120,7 +121,7 @@ class CheckpointStore:
             if manifest["format"] != FORMAT:
                 raise DamagedCheckpoint(f"its format is {manifest['format']}, not {FORMAT}")
             for name in _FILES:
-                if _fingerprint(path / name) != manifest["files"][name]:
+                if fingerprint(path / name) != manifest["files"][name]:
                     raise DamagedCheckpoint(f"{name} is not what was written")
             with np.load(path / "arrays.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
@@ -154,17 +155,41 @@ class CheckpointStore:
         return None
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
+def check_arrays(expected: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> None:
+    """Checks that a checkpoint is of the networks that are here.
+
+    Args:
+      expected: arrays or variables by name.
+      stored: the checkpoint's.
+
+    Raises:
+      UserError: names or shapes differ.
+    """
+    different = set(expected) ^ set(stored)
+    for name in sorted(set(expected) - different):
+        if tuple(expected[name].shape) != stored[name].shape:
+            different.add(name)
+    if different:
+        raise UserError(
+            "The checkpoint is of another network: "
+            f"{', '.join(sorted(different)[:3])} differ; use the gin configuration that the "
+            "run was started with, or another --base_dir."
+        )
+
+
+def fingerprint(path: str | os.PathLike) -> dict[str, Any]:
+    """Size and SHA-256 of a file."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
         if digest is None:  # Python 3.10
             digest = hashlib.sha256()
             while block := file.read(1 << 20):
                 digest.update(block)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"bytes": os.path.getsize(path), "sha256": digest.hexdigest()}
 
 
-def _flush(path: Path) -> None:
+def flush(path: str | os.PathLike) -> None:
+    """Returns when a file or directory is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

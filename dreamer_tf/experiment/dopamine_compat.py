@@ -1,5 +1,8 @@
 """The one place that knows what is broken in dopamine-rl 4.1.
 
+`make_jax_agent`: Dopamine's agents set their `replay_scheme` before the constructor of JaxDQNAgent
+sets it to 'uniform', so that its Rainbow never uses priorities.
+
 Dopamine imports `baselines.common.atari_wrappers` (OpenAI Baselines), which it does not declare
 and which no longer installs. Only its PPO preprocessing uses it, so an empty module stands in
 while Dopamine is imported.
@@ -7,11 +10,15 @@ while Dopamine is imported.
 
 import contextlib
 import importlib
+import inspect
 import io
 import sys
 import types
 import warnings
 from collections.abc import Iterator
+from typing import Any
+
+import gin
 
 _MISSING = ("baselines", "baselines.common", "baselines.common.atari_wrappers")
 
@@ -48,6 +55,14 @@ def _stand_in() -> Iterator[None]:
 with _stand_in(), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
     from dopamine.discrete_domains import iteration_statistics, run_experiment
+    from dopamine.jax.agents.dqn.dqn_agent import JaxDQNAgent
+    from dopamine.jax.agents.full_rainbow.full_rainbow_agent import JaxFullRainbowAgent
+    from dopamine.jax.agents.implicit_quantile.implicit_quantile_agent import (
+        JaxImplicitQuantileAgent,
+    )
+    from dopamine.jax.agents.quantile.quantile_agent import JaxQuantileAgent
+    from dopamine.jax.agents.rainbow.rainbow_agent import JaxRainbowAgent
+    from dopamine.jax.replay_memory.elements import ReplayElement  # noqa: F401 - for importers
     from dopamine.metrics import collector, collector_dispatcher, statistics_instance
 
 Runner = run_experiment.Runner
@@ -56,3 +71,28 @@ Collector = collector.Collector
 CollectorDispatcher = collector_dispatcher.CollectorDispatcher
 StatisticsInstance = statistics_instance.StatisticsInstance
 add_collector = collector_dispatcher.add_collector
+# By the names that Dopamine gives them; C51 is a Rainbow agent with other settings.
+JAX_AGENTS = {
+    "jax_dqn": JaxDQNAgent,
+    "jax_rainbow": JaxRainbowAgent,
+    "jax_quantile": JaxQuantileAgent,
+    "jax_implicit_quantile": JaxImplicitQuantileAgent,
+    "full_rainbow": JaxFullRainbowAgent,
+}
+
+
+def make_jax_agent(agent_class: type, **settings: Any) -> Any:
+    """Makes one of Dopamine's agents, with the replay scheme that its parameters name.
+
+    Args:
+      agent_class: one of `JAX_AGENTS`.
+      **settings: arguments of the class; others come from gin.
+    """
+    agent = agent_class(**settings)
+    parameter = inspect.signature(agent_class).parameters.get("replay_scheme")
+    if parameter is not None:
+        try:
+            agent._replay_scheme = gin.query_parameter(f"{agent_class.__name__}.replay_scheme")
+        except ValueError:  # not bound
+            agent._replay_scheme = parameter.default
+    return agent

@@ -32,6 +32,7 @@ CHANGEABLE = (
     "DreamerRunner.dream_context",
     "DreamerV2Agent.log_every",
     "DreamerV2Agent.max_bad_updates",
+    "DopamineAgent.log_every",
     "DreamerV2Agent.overlap",
     "EpisodeReplay.prefetch",
     "create_vector_environment.asynchronous",

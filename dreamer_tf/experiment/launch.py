@@ -108,28 +108,21 @@ def _lock(base_dir: str) -> IO[bytes]:
 def describe(runner: DreamerRunner) -> str:
     """What a run will do: sizes, bytes, updates and imagined states, from the configuration."""
     agent, environment = runner.agent, runner.environment
-    counts = agent.learner.num_parameters
-    parameters = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    replay = agent.replay
     steps = runner.total_agent_steps
-    updates = int(steps / agent.train_ratio)
-    prefill = min(agent.prefill_steps, steps)
-    starts = replay.batch_size * replay.sequence_length
-    imagined = updates * starts * agent.learner.actor_critic.horizon
-    lines = [
-        f"base directory  {runner.base_dir}",
-        f"environment     {_times(runner)}{environment.name}, protocol {environment.protocol}, "
+    found = agent.describe(steps)
+    found["schedule"] = (
+        f"{steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
+        + found["schedule"]
+    )
+    found = {
+        "base directory": runner.base_dir,
+        "environment": f"{_times(runner)}{environment.name}, protocol {environment.protocol}, "
         f"{environment.frames_per_step} frames per agent step, seed {runner.seed}",
-        f"device          {runner.device}, {agent.learner.precision}"
-        + (", XLA" if agent.learner.jit_compile else ""),
-        f"observations    {_observations(environment)}",
-        f"parameters      {parameters}",
-        f"replay          {replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
-        f"schedule        {steps:,} agent steps = {steps * environment.frames_per_step:,} frames, "
-        f"{updates:,} updates, {_billions(imagined)} imagined states",
-        f"random start    {prefill:,} agent steps, without their "
-        f"{int(prefill / agent.train_ratio):,} updates",
-    ]
+        "device": runner.device,
+        "observations": _observations(environment),
+        **found,
+    }
+    lines = [f"{name:15} {text}" for name, text in found.items()]
     if agent.agent_steps:
         lines.append(
             f"resumed         at {agent.agent_steps:,} agent steps and {agent.updates:,} updates"
@@ -146,10 +139,6 @@ def _observations(environment: Environment) -> str:
     spaces = environment.observation_space.spaces.items()
     shapes = ", ".join(f"{key} {list(box.shape)}" for key, box in spaces)
     return "; ".join([shapes, *getattr(environment, "notes", [])])
-
-
-def _billions(count: int) -> str:
-    return f"{count / 1e9:,.2f}e9" if count >= 1e9 else f"{count:,}"
 
 
 def python() -> str:

@@ -135,7 +135,7 @@ class DreamerRunner(Runner):
             raise UserError(f"Runner.log_every_n is {self._log_every_n}, but must be 1 or more.")
         self._check_reserve()
         self._make_vector()
-        self.agent_name = type(self._agent).__name__.removesuffix("Agent")
+        self.agent_name = self._agent.label
 
     @property
     def agent(self) -> Any:
@@ -238,6 +238,8 @@ class DreamerRunner(Runner):
         number = max(self._store.numbers(), default=0) + 1
         with self._stop.saving():
             self._store.save(number, checkpoint)
+        if hasattr(self._agent, "saved"):
+            self._agent.saved()
 
     def _log_sizes(self) -> dict[str, int]:
         self._collector_dispatcher.flush()

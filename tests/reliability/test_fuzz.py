@@ -17,7 +17,7 @@ from dreamer_tf.experiment.checkpoints import (
     Checkpoint,
     CheckpointStore,
     DamagedCheckpoint,
-    _fingerprint,
+    fingerprint,
 )
 from dreamer_tf.replay import EpisodeReplay
 from dreamer_tf.scores import score_files
@@ -91,7 +91,7 @@ def test_checkpoint_with_a_matching_manifest(store, name):
     def read(data):
         path.write_bytes(data)
         facts = json.loads(good[1])
-        facts["files"][name] = _fingerprint(path)
+        facts["files"][name] = fingerprint(path)
         manifest.write_text(json.dumps(facts))
         with contextlib.suppress(DamagedCheckpoint):
             store.load(1)

@@ -1,0 +1,319 @@
+"""Dopamine's JAX agents: hyper parameters, exact resume, truncation, errors, its own Runner."""
+
+import json
+
+import gin
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+from dreamer_tf import dopamine_replay
+from dreamer_tf.environments.interface import DopamineEnvironment
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.experiment.agents import create_agent
+from dreamer_tf.experiment.dopamine_compat import JAX_AGENTS, run_experiment
+from dreamer_tf.experiment.runner import DreamerRunner, Interrupted
+from dreamer_tf.policy import Policy
+
+# By gin file: Dopamine's class, n, learning rate, epsilon of Adam, prioritized replay or not.
+AGENTS = {
+    "dqn": ("JaxDQNAgent", 1, 6.25e-5, 1.5e-4, False),
+    "c51": ("JaxRainbowAgent", 1, 2.5e-4, 3.125e-4, False),
+    "rainbow": ("JaxRainbowAgent", 3, 6.25e-5, 1.5e-4, True),
+    "full_rainbow": ("JaxFullRainbowAgent", 3, 6.25e-5, 1.5e-4, True),
+    "quantile": ("JaxQuantileAgent", 1, 5e-5, 3.125e-4, False),
+    "implicit_quantile": ("JaxImplicitQuantileAgent", 3, 5e-5, 3.125e-4, False),
+}
+PROTOCOL = (
+    "DreamerRunner.create_environment_fn",
+    "AtariEnvironment.game_name",
+    "AtariEnvironment.preset",
+    "AtariEnvironment.action_repeat",
+    "AtariEnvironment.grayscale",
+    "Runner.training_steps",
+    "Runner.evaluation_steps",
+    "Runner.max_steps_per_episode",
+    "Runner.num_iterations",
+)
+SHORT = (
+    "Runner.num_iterations=2",
+    "Runner.training_steps=40",
+    "Runner.evaluation_steps=1",
+    "Runner.max_steps_per_episode=15",
+    "DreamerRunner.progress_bar=False",
+    "DopamineAgent.log_every=4",
+    "ReplayBuffer.max_capacity=50",
+    "ReplayBuffer.batch_size=4",
+    "PrioritizedSamplingDistribution.max_capacity=50",
+    "JaxImplicitQuantileAgent.num_tau_samples=4",
+    "JaxImplicitQuantileAgent.num_tau_prime_samples=4",
+    "JaxImplicitQuantileAgent.num_quantile_samples=4",
+)
+
+
+class Frames:
+    """A gray square that moves with the actions; episodes of given lengths that end as said."""
+
+    name = "Frames"
+    protocol = "scripted"
+    frames_per_step = 1
+    action_space = gymnasium.spaces.Discrete(3)
+
+    def __init__(self, script=((6, True), (9, False)), size=20):
+        self.observation_space = gymnasium.spaces.Dict(
+            {"image": gymnasium.spaces.Box(0, 255, (size, size, 1), np.uint8)}
+        )
+        self.script, self.episode = script, -1
+
+    def reset(self, seed=None):
+        self.episode = self.episode + 1 if seed is None else 0
+        self.steps = self.place = 0
+        return self._observation()
+
+    def step(self, action):
+        self.steps += 1
+        self.place = (self.place + int(action)) % 20
+        length, terminates = self.script[self.episode % len(self.script)]
+        last = self.steps == length
+        return self._observation(), float(action), last and terminates, last and not terminates, {}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+    def _observation(self):
+        image = np.zeros(self.observation_space["image"].shape, np.uint8)
+        image[self.place, self.steps % 20] = 200
+        return {"image": image}
+
+
+def parse(name, *bindings):
+    agent = AGENTS[name][0]
+    settings = "JaxDQNAgent" if agent == "JaxFullRainbowAgent" else agent
+    early = [f"{settings}.min_replay_history=10", f"{settings}.target_update_period=8"]
+    gin_files.parse([f"{name}.gin"], [*SHORT, *early, *bindings])
+
+
+def run(base_dir, iterations, environment=Frames):
+    gin.bind_parameter("Runner.num_iterations", iterations)
+    runner = DreamerRunner(base_dir, environment, seed=3)
+    runner.run_experiment()
+    return runner
+
+
+def stored(runner):
+    """All arrays of the newest checkpoint, and the contents of the replay."""
+    checkpoint = runner.store.load_latest()[1]
+    memory = runner.agent.dopamine._replay._memory
+    return checkpoint.arrays, {
+        key: [np.asarray(leaf).tobytes() for leaf in jax.tree_util.tree_leaves(element)]
+        for key, element in memory.items()
+    }
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_published_hyper_parameters_arrive(name, tmp_path):
+    """What the agent has in the end, whatever class of Dopamine's reads the binding."""
+    gin_files.parse([f"{name}.gin"])
+    runner = launch.make_runner(str(tmp_path), 0)
+    agent = runner.agent.dopamine
+    kind, horizon, rate, epsilon, priorities = AGENTS[name]
+    assert type(agent).__name__ == kind
+    assert (agent.gamma, agent.update_horizon) == (0.99, horizon)
+    assert agent.cumulative_gamma == pytest.approx(0.99**horizon)
+    assert (agent.min_replay_history, agent.update_period) == (20_000, 4)
+    assert (agent.target_update_period, agent.epsilon_decay_period) == (8_000, 250_000)
+    assert (agent.epsilon_train, agent.epsilon_eval) == (0.01, 0.001)
+    assert (agent.stack_size, agent.observation_shape) == (4, (84, 84))
+    assert (agent._replay._max_capacity, agent._replay._batch_size) == (1_000_000, 32)
+    assert (agent._replay_scheme == "prioritized") == priorities
+    assert gin.query_parameter("create_optimizer.learning_rate") == rate
+    assert gin.query_parameter("create_optimizer.eps") == epsilon
+    assert runner._clip_rewards
+    text = launch.describe(runner)
+    assert "12,495,000 updates" in text and "the first 20,000 agent steps" in text
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_the_protocol_is_that_of_dreamer(name):
+    def protocol(file):
+        gin.clear_config()
+        gin_files.parse([file])
+        return {parameter: str(gin.query_parameter(parameter)) for parameter in PROTOCOL}
+
+    assert protocol(f"{name}.gin") == protocol("atari.gin")
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agent_runs_on_ale_and_resumes_exactly(name, tmp_path):
+    """Two iterations at once, and one after the other in another runner: the same bits."""
+    parse(name)
+    factory = launch.make_environment
+    whole = run(tmp_path / "whole", 2, factory)
+    assert whole.agent.updates > 10
+    if AGENTS[name][-1]:  # priorities are those of losses, not all the same
+        priorities = stored(whole)[0]["sampling/priorities"]
+        assert len(np.unique(priorities[priorities > 0])) > 20
+    assert [score.phase for score in whole.scores] == ["train", "eval"] * 2
+    run(tmp_path / "parts", 1, factory)
+    parts = run(tmp_path / "parts", 2, factory)
+    for first, second in zip(stored(whole), stored(parts), strict=True):
+        assert first.keys() == second.keys()
+        for key in first:
+            np.testing.assert_array_equal(first[key], second[key], err_msg=str(key))
+    assert whole.scores == parts.scores
+    lines = (tmp_path / "parts/metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line) for line in lines if "Agent/loss" in line]
+    assert losses and losses[-1]["Agent/updates"] == parts.agent.updates
+
+
+@pytest.fixture
+def small_dqn():
+    parse("dqn", "JaxDQNAgent.stack_size=2")
+
+
+def test_dopamines_own_runner_learns_the_same(small_dqn, tmp_path):
+    """The agent under Dopamine's Runner ends with the same weights as under ours.
+
+    The environment is deterministic and terminates; evaluation follows training.
+    """
+    script = ((6, True), (9, True))
+    ours = run(tmp_path / "ours", 1, lambda: Frames(script))
+
+    class PlainEnvironment(DopamineEnvironment):
+        def reset(self):
+            return super().reset()["image"]
+
+        def step(self, action):
+            observation, *rest = super().step(action)
+            return observation["image"], *rest
+
+    made = []
+
+    def make_agent(session, environment, summary_writer=None):
+        made.append(JAX_AGENTS["jax_dqn"](num_actions=3, observation_shape=(20, 20), seed=3))
+        return made[0]
+
+    theirs = run_experiment.Runner(
+        str(tmp_path / "theirs"), make_agent, lambda: PlainEnvironment(Frames(script))
+    )
+    theirs._run_one_iteration(0)
+    assert made[0].training_steps == ours.agent.dopamine.training_steps
+    for first, second in zip(
+        jax.tree_util.tree_leaves(made[0].online_params),
+        jax.tree_util.tree_leaves(ours.agent.dopamine.online_params),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_what_truncation_and_termination_leave_in_the_replay(small_dqn, tmp_path):
+    """Nothing is bootstrapped across an end, and only a termination counts as one.
+
+    Of Dopamine's replay it also shows what docs/dopamine.md says: the last reward of an episode
+    is in no one-step transition, and the one before it carries the flag.
+    """
+    gin.bind_parameter("ReplayBuffer.max_capacity", 1000)
+    run(tmp_path, 1)
+    runner = DreamerRunner(tmp_path, Frames, seed=3)
+    elements = [e.unpack() for e in runner.agent.dopamine._replay._memory.values()]
+
+    def steps(stack):
+        """The step that each image of a stack shows, by the column of its square."""
+        return [int(image.any(0).argmax()) for image in np.moveaxis(stack, -1, 0)]
+
+    ends = set()
+    for element in elements:
+        (_, before), (_, after) = steps(element.state), steps(element.next_state)
+        assert after == before + 1  # within one episode
+        if element.is_terminal:
+            ends.add(after)
+        assert before <= 7  # 9 steps, of which the last observation never arrives
+    assert ends == {5}  # of the episodes of six steps; those of nine were truncated
+
+
+def test_an_interrupted_episode_is_closed(small_dqn, tmp_path):
+    class Interrupting(Frames):
+        def step(self, action):
+            if runner.agent.agent_steps == 25:
+                runner._stop.requested = True
+            return super().step(action)
+
+    runner = DreamerRunner(tmp_path, Interrupting, seed=3)
+    with pytest.raises(Interrupted):
+        runner.run_experiment()
+    assert not runner.agent.dopamine._replay._transition_accumulator._trajectory
+    resumed = run(tmp_path, 1)
+    assert resumed.agent.agent_steps >= 40
+    assert resumed.scores[0].phase == "train"
+
+
+def test_files_of_the_replay_go_when_no_checkpoint_needs_them(small_dqn, tmp_path, monkeypatch):
+    monkeypatch.setattr(dopamine_replay, "_SAVES", 1)
+    run(tmp_path, 3)
+    # 45 steps an iteration, of which 39 make transitions; the buffer holds 50 of them.
+    files = sorted(path.name for path in (tmp_path / "replay").iterdir())
+    assert len(files) == 2
+    resumed = run(tmp_path, 4)
+    assert len(resumed.agent.dopamine._replay._memory) == 50
+    (tmp_path / "replay" / files[-1]).write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"elements-.* cannot be read .*restore it from a copy"):
+        run(tmp_path, 5)
+
+
+def test_evaluation_leaves_the_agent_as_it_is(small_dqn, tmp_path):
+    gin.bind_parameter("Runner.num_iterations", 1)
+    launch.make_runner(str(tmp_path), 3, Frames).run_experiment()
+    policy = Policy(tmp_path, environment=Frames())
+    before, updates = policy.agent.dopamine.online_params, policy.agent.updates
+    assert policy.run_episode(seed=1)[1] == 6
+    assert policy.agent.dopamine.online_params is before
+    assert not policy.agent.dopamine._replay._memory and policy.agent.updates == updates > 0
+
+
+def test_a_checkpoint_of_another_agent_is_refused(small_dqn, tmp_path):
+    run(tmp_path, 1)
+    gin.bind_parameter("dreamer_tf.create_agent.agent_name", "jax_rainbow")
+    with pytest.raises(UserError, match="checkpoint is of another network"):
+        DreamerRunner(tmp_path, Frames, seed=3)
+
+
+class TwoObservations(Frames):
+    def __init__(self):
+        super().__init__()
+        self.observation_space["vector"] = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+
+
+class Colors(Frames):
+    def __init__(self):
+        super().__init__()
+        self.observation_space["image"] = gymnasium.spaces.Box(0, 255, (20, 20, 3), np.uint8)
+
+
+class Continuous(Frames):
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "bindings", "words"),
+    [
+        ("dqn", TwoObservations, [], "see one observation"),
+        ("dqn", Colors, [], "AtariEnvironment.grayscale = True"),
+        ("rainbow", Continuous, [], "Rainbow chooses among discrete actions"),
+        ("full_rainbow", Frames, [], r"expects observations \(84, 84\)"),
+        ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "cannot be made .*lion"),
+        ("dqn", Frames, ["DopamineAgent.log_every=0"], r"DopamineAgent\.log_every is 0"),
+        ("dqn", Frames, ["DreamerRunner.num_environments=2"], "'jax_dqn' acts in one environment"),
+    ],
+)
+def test_what_does_not_fit_is_named(name, environment, bindings, words, tmp_path):
+    parse(name, *bindings)
+    with pytest.raises(UserError, match=words):
+        DreamerRunner(tmp_path, environment)
+
+
+def test_no_agent_of_that_name():
+    gin.bind_parameter("dreamer_tf.create_agent.agent_name", "rainbow_full")
+    with pytest.raises(UserError, match="full_rainbow"):
+        create_agent(DopamineEnvironment(Frames()), None, 0)
