@@ -332,6 +332,13 @@ class DreamerV2Agent:
         if self.replay is not None:
             self.replay.close_episodes()
 
+    def close(self) -> None:
+        """Ends the threads and closes the replay; nothing can be done with the agent after it."""
+        if self._worker is not None:
+            self._worker.shutdown()
+        if self.replay is not None:
+            self.replay.close()
+
     def describe(self, steps: int) -> dict[str, str]:
         """What the agent is and will do in a number of agent steps, for people."""
         learner, replay = self.learner, self.replay

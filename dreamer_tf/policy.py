@@ -83,7 +83,13 @@ class Policy:
             raise UserError(f"--base_dir={self._base_dir}: the run has no replay any more.")
         spaces = self.environment.observation_space, self.environment.action_space
         streams = _parameter("DreamerRunner.num_environments", 1)
-        replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, prefetch=False)
+        try:
+            replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, read_only=True)
+        except OSError as error:
+            raise UserError(
+                f"--base_dir={self._base_dir}: its replay cannot be read ({error.strerror}: "
+                f"{error.filename})."
+            ) from error
         replay.restore(self._replay_state)
         return replay
 
@@ -190,7 +196,7 @@ def train_agent(
         runner.run_experiment()
         print(launch.closing_words(runner))
     finally:
-        runner.lock.close()  # this process may call again
+        runner.close()  # this process may call again
     return Policy(base_dir, seed, environment)
 
 

@@ -59,6 +59,7 @@ class EpisodeReplay:
         sampling: Sampling | None = None,
         prefetch: bool = True,
         num_streams: int = 1,
+        read_only: bool = False,
     ):
         """Makes or opens the files.
 
@@ -76,6 +77,7 @@ class EpisodeReplay:
           prefetch: copies the next batch in the background. Batches are the same either way: the
             one for an update is chosen when the one before it is handed out.
           num_streams: number of environments.
+          read_only: only for looking at it, also while the run goes on and adds steps.
 
         Raises:
           UserError: too little disk space, or files of another shape in the directory.
@@ -113,7 +115,9 @@ class EpisodeReplay:
         }
         self.bytes = sum(sizes.values())
         self._directory = Path(directory)
+        self._read_only = read_only
         self._open(slots, sizes)
+        prefetch = prefetch and not read_only
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "replay") if prefetch else None
         self._plan: list[list[Segment]] | None = None
         self._pending: concurrent.futures.Future | None = None
@@ -221,6 +225,9 @@ class EpisodeReplay:
         Returns:
           [B, T, ...]; None where no stored episode is long enough.
         """
+        if self._read_only:  # the run may have gone on since, and have overwritten some steps
+            for stream, head in zip(self._streams, self._stored_heads(), strict=True):
+                stream.lost = max(stream.lost, int(head) - self._rows)
         begins = [
             (index, start, end)
             for index, stream in enumerate(self._streams)
@@ -274,8 +281,7 @@ class EpisodeReplay:
                 f"The replay in {self._directory} has {len(state['streams'])} streams, but "
                 f"DreamerRunner.num_environments is {len(self._streams)}."
             )
-        stored = os.pread(self._head, 8 * len(self._streams), 0)
-        self._heads = np.frombuffer(stored, np.int64).copy()
+        self._heads = self._stored_heads()
         for stream, head, saved in zip(self._streams, self._heads, state["streams"], strict=True):
             if head < saved["count"]:
                 raise UserError(
@@ -291,6 +297,9 @@ class EpisodeReplay:
             self._check_plan(plan)
             lost = any(self._is_lost(segment) for row in plan for segment in row)
             self._plan = self._draw() if lost else plan
+
+    def _stored_heads(self) -> np.ndarray:
+        return np.frombuffer(os.pread(self._head, 8 * len(self._streams), 0), np.int64).copy()
 
     def _check_plan(self, plan: list[list[Segment]]) -> None:
         """Raises a ValueError where the plan is none for a batch of this replay."""
@@ -364,7 +373,8 @@ class EpisodeReplay:
         )
 
     def _open(self, slots: int, sizes: dict[str, int]) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        if not self._read_only:
+            self._directory.mkdir(parents=True, exist_ok=True)
         paths = {key: self._directory / f"{key}.bin" for key in self._fields}
         allocated = 0
         for key, path in paths.items():
@@ -379,19 +389,21 @@ class EpisodeReplay:
                     )
         missing = self.bytes - allocated
         free = shutil.disk_usage(self._directory).free
-        if missing > free:
+        if missing > free and not self._read_only:
             raise UserError(
                 f"The replay needs {missing / 1e9:.1f} GB in {self._directory}, but only "
                 f"{free / 1e9:.1f} GB are free: choose a --base_dir on a larger disk, or lower "
                 f"EpisodeReplay.capacity (now {self.capacity:,} steps)."
             )
         self._files, self._maps = {}, {}
+        flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT
         for key, path in paths.items():
-            self._files[key] = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            os.truncate(self._files[key], sizes[key])
+            self._files[key] = os.open(path, flags, 0o644)
+            if not self._read_only:
+                os.truncate(self._files[key], sizes[key])
             dtype, shape = self._fields[key]
             # A plain array over the memory map: slices of a np.memmap are slow.
             self._maps[key] = np.asarray(np.memmap(path, dtype, "r", shape=(slots, *shape)))
-        self._head = os.open(self._directory / "head.bin", os.O_RDWR | os.O_CREAT, 0o644)
-        if os.fstat(self._head).st_size < 8 * len(self._streams):
+        self._head = os.open(self._directory / "head.bin", flags, 0o644)
+        if not self._read_only and os.fstat(self._head).st_size < 8 * len(self._streams):
             os.truncate(self._head, 8 * len(self._streams))

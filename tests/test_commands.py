@@ -1,6 +1,7 @@
 """The commands as users run them: in their own process, from an empty directory."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -152,8 +153,11 @@ print(total)
     assert result.returncode == 0, result.stderr
 
 
-def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
+def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path):
+    """SIGTERM as clusters send it, to workers and all: only the parent decides."""
     long = [*SMALL, "--gin_bindings=Runner.num_iterations=1000000"]
+    long += ["--gin_bindings=DreamerRunner.num_environments=2"]
+    long += ["--gin_bindings=EpisodeReplay.reserve=400"]
     arguments = ["--gin_files=atari.gin", "--base_dir=run", *long]
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamer_tf.train", *arguments],
@@ -161,12 +165,13 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     metrics = tmp_path / "run/metrics/json_lines/metrics.jsonl"
     deadline = time.monotonic() + 200
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGTERM)
     output, errors = process.communicate(timeout=100)
     assert process.returncode == 75, errors
     assert "-m dreamer_tf.train --gin_files=atari.gin" in output.partition("To go on:\n")[2]

@@ -392,3 +392,27 @@ def test_announced_bytes_are_those_on_disk(tmp_path):
         path.stat().st_size for path in tmp_path.iterdir() if path.name != "head.bin"
     )
     replay.close()
+
+
+def test_reading_beside_a_running_training(tmp_path):
+    """Who reads changes no file, sees the checkpoint's steps, and none that were overwritten."""
+    writer = make(tmp_path)
+    for number in range(6):
+        add_episode(writer, 20, number=number)
+    state = json.loads(json.dumps(writer.state()))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for path in tmp_path.iterdir():
+        path.chmod(0o444)
+    reader = make(tmp_path, read_only=True)
+    reader.restore(state)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    rng = np.random.default_rng(0)
+    assert reader.whole_sequences(50, 10, rng).observation["number"][..., 0].min() == 1
+    for number in range(6, 9):  # 180 steps in 120 slots: 60 and later are there
+        add_episode(writer, 20, number=number)
+    found = reader.whole_sequences(200, 10, rng)
+    assert set(found.observation["number"][..., 0].ravel()) == {3.0, 4.0, 5.0}
+    check_sequences(found, first_resets=False)
+    with pytest.raises(FileNotFoundError):
+        make(tmp_path / "elsewhere", read_only=True)
+    assert not (tmp_path / "elsewhere").exists()

@@ -40,8 +40,10 @@ class _Maker:
 
     def __call__(self) -> gymnasium.Env:
         if os.getpid() != self._process:
-            # Ctrl-C reaches the whole process group; the parent decides what happens.
+            # Ctrl-C, and what a cluster sends, reach the whole process group; the parent decides
+            # what happens, and a worker ends when its connection closes.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if self._create is None:
                 gin.parse_config(self._config, skip_unknown=True)
                 self._create = gin.get_configurable(self._name)

@@ -200,6 +200,14 @@ class DreamerRunner(Runner):
                 self._collector_dispatcher.close()
             self._close_vector()
 
+    def close(self) -> None:
+        """Ends threads and workers, closes files, and lets others use the directory."""
+        self._close_vector()
+        if hasattr(self._agent, "close"):
+            self._agent.close()
+        if self.lock is not None:
+            self.lock.close()
+
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         self._start_iteration = 0
         if not self._use_legacy_logger:
@@ -291,10 +299,11 @@ class DreamerRunner(Runner):
         vector, self._vector = self._vector, None
         if vector is None:
             return
-        with contextlib.suppress(Exception):
-            vector.close(terminate=True)
         for process in getattr(vector, "processes", []):
             process.kill()
+        with contextlib.suppress(Exception):
+            vector.close(terminate=True)
+        vector.closed = True  # or it is tried again, with a traceback, when it is collected
 
     def _restart_environment(self, failure: EnvironmentFailure) -> None:
         """Makes the environment anew, as often as it is allowed.

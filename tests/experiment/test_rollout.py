@@ -1,6 +1,7 @@
 """Several environments at once: accounting, pairing, equality with one environment, failures."""
 
 import itertools
+import os
 
 import gin
 import gymnasium
@@ -219,6 +220,37 @@ def test_a_failing_environment_is_named(tmp_path, asynchronous):
     with pytest.raises(EnvironmentFailure, match=r"Scripted failed at agent step 7 .*broke"):
         runner.run_experiment()
     assert len(runner.agent.replay) == 8
+
+
+class Dying(ScriptedEnvironment):
+    """Its process ends in the middle of an episode, the first time."""
+
+    def __init__(self):
+        super().__init__()
+        self.path = os.environ["DYING_WORKER"]
+
+    def step(self, action):
+        if self.steps == 3:
+            try:
+                os.rmdir(self.path)
+            except FileNotFoundError:
+                pass
+            else:
+                os._exit(9)
+        return super().step(action)
+
+
+def test_a_dead_worker_is_a_failure_of_the_environment(tmp_path, monkeypatch, capsys):
+    """It is made anew with the others; the run goes on."""
+    monkeypatch.setenv("DYING_WORKER", str(tmp_path / "once"))
+    (tmp_path / "once").mkdir()
+    gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=1"])
+    gin.bind_parameter(FACTORY, None)
+    runner = DreamerRunner(tmp_path / "run", Dying, num_environments=2)
+    runner.run_experiment()
+    assert runner.finished and runner._interruptions == 1
+    printed = capsys.readouterr().err
+    assert "Scripted failed at agent step 7" in printed and "(0 times more)" in printed
 
 
 def test_an_environment_that_fails_to_reset_is_named(tmp_path):
