@@ -153,7 +153,7 @@ print(total)
     assert result.returncode == 0, result.stderr
 
 
-def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path):
+def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path, request):
     """SIGTERM as clusters send it, to workers and all: only the parent decides."""
     long = [*SMALL, "--gin_bindings=Runner.num_iterations=1000000"]
     long += ["--gin_bindings=DreamerRunner.num_environments=2"]
@@ -167,6 +167,7 @@ def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path):
         text=True,
         start_new_session=True,
     )
+    request.addfinalizer(process.kill)
     metrics = tmp_path / "run/metrics/json_lines/metrics.jsonl"
     deadline = time.monotonic() + 200
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
@@ -183,6 +184,7 @@ def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
+    request.addfinalizer(process.kill)
     for line in process.stdout:
         if line.startswith("resumed"):
             break

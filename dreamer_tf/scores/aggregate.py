@@ -74,16 +74,6 @@ def aggregate(scores: Scores) -> dict[str, float]:
     }
 
 
-def final_scores(found: Sequence[curves.Curve], frames: float = np.inf) -> dict[str, Scores]:
-    """Agent -> game -> last score of every run, up to a number of frames."""
-    result: dict[str, dict[str, list[float]]] = {}
-    for curve in found:
-        value = curve.at(frames)
-        if np.isfinite(value):
-            result.setdefault(curve.agent, {}).setdefault(curve.game, []).append(value)
-    return result
-
-
 def matrix(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.ndarray:
     """Normalized scores [runs, games] as rliable takes them.
 
@@ -151,10 +141,30 @@ def _estimate(data: Mapping[str, Any], function: Callable, reps: int) -> tuple[d
         )
 
 
-def performance_profile(scores: Scores, over: Sequence[str], taus: np.ndarray) -> np.ndarray:
-    """Share of runs and games with a gamer normalized score above each tau: [K] -> [K]."""
-    normalized = matrix(scores, over).ravel()
-    return np.array([(normalized > tau).mean() for tau in taus])
+def performance_profiles(
+    scores: Mapping[str, Scores], over: Sequence[str], taus: np.ndarray, reps: int = 200
+) -> dict[str, np.ndarray]:
+    """Share of runs and games with a gamer normalized score above each tau.
+
+    Args:
+      scores: agent -> game -> scores.
+      over: games that every agent has.
+      taus: [K] normalized scores.
+      reps: bootstrap samples.
+
+    Returns:
+      agent -> [K, 3]: share, and the ends of its 95% stratified bootstrap interval.
+    """
+    from rliable import library
+
+    matrices = {agent: matrix(table, over) for agent, table in scores.items()}
+    state = np.random.get_state()
+    np.random.seed(0)  # rliable has no argument for it here
+    try:
+        shares, bounds = library.create_performance_profile(matrices, taus, reps=reps)
+    finally:
+        np.random.set_state(state)
+    return {agent: np.stack([shares[agent], *bounds[agent]], 1) for agent in matrices}
 
 
 def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:

@@ -15,6 +15,7 @@ from dreamer_tf.errors import UserError, nearest
 from dreamer_tf.scores import score_files
 
 FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
+CONTROL_SUITE = "control_suite, pixels"  # of the published control suite curves
 
 
 class Curve(NamedTuple):
@@ -82,11 +83,11 @@ def table(name: str) -> list[dict[str, object]]:
 
 
 def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list[Curve]:
-    """Published Atari curves.
+    """Published curves on Atari and on the control suite.
 
     Args:
       agents: names of `PUBLISHED`.
-      games: keys of games; all by default.
+      games: keys of games and tasks; all Atari games by default.
 
     Raises:
       UserError: an unknown agent.
@@ -99,27 +100,31 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
                 + (f"; did you mean {hint}?" if hint else f": use {', '.join(PUBLISHED)}.")
             )
     wanted = None if games is None else set(games)
+    suites = ("atari",) if wanted is None else ("atari", "control_suite")
     found = []
-    for path in sorted((directory() / "atari").glob("*.json")):
-        if wanted is not None and path.stem not in wanted:
+    for path in [path for suite in suites for path in sorted((directory() / suite).glob("*.json"))]:
+        game = game_key(path.stem)
+        if wanted is not None and game not in wanted:
             continue
-        runs: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        runs: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for record in json.loads(path.read_text()):
             if record["Agent"] in agents:
                 points = runs.setdefault((record["Agent"], record["Run"]), [])
-                points.append((record["Iteration"], record["Value"]))
+                frames = (record["Iteration"] + 1) * FRAMES_PER_ITERATION
+                points.append((record.get("Frames", frames), record["Value"]))
         for (agent, run), points in runs.items():
-            iterations, values = np.array(sorted(points), float).T
+            frames, values = np.array(sorted(points), float).T
             facts = PUBLISHED[agent]
+            protocol = facts.protocol if path.parent.name == "atari" else CONTROL_SUITE
             found.append(
                 Curve(
                     agent,
-                    path.stem,
+                    game,
                     str(run),
                     facts.phase,
-                    facts.protocol,
+                    protocol,
                     "published",
-                    (iterations + 1) * FRAMES_PER_ITERATION,
+                    frames,
                     values,
                 )
             )

@@ -84,17 +84,25 @@ def game_rows(report: Report) -> list[dict[str, Any]]:
     return rows
 
 
+def common_scores(report: Report) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
+    """Last scores of whole runs, label -> game -> scores, and the games that all agents have.
+
+    Only games that have reference scores count.
+    """
+    scores: dict[str, dict[str, list[float]]] = {}
+    for (game, agent), found in _grouped(report.all).items():
+        scores.setdefault(agent, {})[game] = [float(c.values[-1]) for c in whole_runs(found)]
+    known = set(aggregate.games())
+    return scores, sorted(known.intersection(*(set(table) for table in scores.values())))
+
+
 def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
     """The paper's aggregates and the IQM with its interval, over the games that all agents have.
 
     Returns:
       One row for each agent, and the games; no rows where no game is common to all.
     """
-    scores: dict[str, dict[str, list[float]]] = {}
-    for (game, agent), found in _grouped(report.all).items():
-        scores.setdefault(agent, {})[game] = [float(c.values[-1]) for c in whole_runs(found)]
-    known = set(aggregate.games())
-    common = sorted(known.intersection(*(set(table) for table in scores.values())))
+    scores, common = common_scores(report)
     if not common:
         return [], []
     intervals = aggregate.intervals(scores, common)
@@ -117,6 +125,58 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
             }
         )
     return rows, common
+
+
+def improvement_rows(report: Report) -> list[dict[str, Any]]:
+    """How probable it is that a run of the first agent beats one of another on a random game."""
+    scores, common = common_scores(report)
+    if not common or len(scores) < 2:
+        return []
+    first, *others = report.agents
+    rows = []
+    for other in others:
+        found = aggregate.probability_of_improvement(scores[first], scores[other], common)
+        several = any(len(scores[agent][game]) > 1 for agent in (first, other) for game in common)
+        rows.append(
+            {
+                "agent": first,
+                "better than": other,
+                "probability": found.value,
+                "low": found.low if several else "",
+                "high": found.high if several else "",
+            }
+        )
+    return rows
+
+
+def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
+    """Performance profiles with pointwise 95% stratified bootstrap intervals."""
+    scores, common = common_scores(report)
+    if not common:
+        return []
+    normalized = [aggregate.matrix(table, common) for table in scores.values()]
+    # Most games lie within a few gamers' scores; a single one reaches a hundred.
+    end = max(float(np.quantile(np.concatenate([m.ravel() for m in normalized]), 0.95)), 1.0)
+    taus = np.linspace(0.0, end, count)
+    return [
+        {"agent": agent, "score": float(tau), "share": share, "low": low, "high": high}
+        for agent, profile in aggregate.performance_profiles(scores, common, taus).items()
+        for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True)
+    ]
+
+
+def profiles_chart(points: Sequence[dict[str, Any]]) -> Any:
+    """Performance profiles (Agarwal et al., 2021), an Altair chart."""
+    import altair as alt
+
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X("score:Q", title="gamer normalized score"), color="agent:N"
+    )
+    band = base.mark_area(opacity=0.2).encode(
+        y=alt.Y("low:Q", title="share of runs and games above"), y2="high:Q"
+    )
+    line = base.mark_line().encode(y="share:Q", tooltip=["agent:N", "score:Q", "share:Q"])
+    return alt.layer(band, line).properties(width=480, height=260)
 
 
 def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
@@ -287,6 +347,16 @@ def to_html(report: Report) -> str:
                 aggregates_chart(over_frames),
             )
         )
+    profiles = profile_points(report)
+    if profiles:
+        charts.append(
+            (
+                "Performance profiles",
+                f"Share of runs over the {len(common)} games that reach a score; bands are "
+                "pointwise 95% stratified bootstrap intervals.",
+                profiles_chart(profiles),
+            )
+        )
     charts.append(
         (
             "Curves",
@@ -307,6 +377,13 @@ def to_html(report: Report) -> str:
             "for each game and run, then averaged over runs, then over games. IQM with a 95% "
             "stratified bootstrap interval where there are several runs. Every agent at the end of "
             "its own runs, without runs that ended before the others.</p>" + _table(aggregates)
+        )
+    improvements = improvement_rows(report)
+    if improvements:
+        sections.append(
+            "<h2>Probability of improvement</h2><p>That a run of the one has a higher score than a "
+            "run of the other on a game drawn at random, with a 95% stratified bootstrap interval "
+            "where there are several runs.</p>" + _table(improvements)
         )
     for number, (title, text, _) in enumerate(charts):
         sections.append(f"<h2>{html.escape(title)}</h2><p>{text}</p><div id='chart{number}'></div>")

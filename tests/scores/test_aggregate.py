@@ -13,6 +13,14 @@ SOURCE = Path(__file__).resolve().parents[3] / "shared" / "baseline_data"
 TABLE_1 = {row["Agent"]: row for row in curves.table("table_1")}
 
 
+def last_scores(agent):
+    """Game -> last score of every published run, also of those that ended early."""
+    scores = {}
+    for curve in curves.published([agent], aggregate.games()):
+        scores.setdefault(curve.game, []).append(float(curve.values[-1]))
+    return scores
+
+
 def printed(values):
     return {name: round(value, 2) for name, value in values.items()}
 
@@ -29,7 +37,7 @@ def test_table_1_from_table_k1(agent):
 @pytest.mark.parametrize("agent", ["DQN", "C51", "Rainbow", "IQN", "DreamerV2 (schedules)"])
 def test_table_1_from_the_runs(agent):
     """From every published run: normalized per game and run first, averaged afterwards."""
-    found = aggregate.final_scores(curves.published([agent], aggregate.games()))[agent]
+    found = last_scores(agent)
     assert len(found) == 55
     values = printed(aggregate.aggregate(found))
     expected = {name: TABLE_1[agent][name] for name in aggregate.AGGREGATES}
@@ -45,7 +53,7 @@ def test_averaging_first_would_be_wrong_where_scores_are_clipped():
 
 def test_intervals_contain_their_values_and_order_agents():
     agents = ["IQN", "DQN"]
-    found = aggregate.final_scores(curves.published(agents, aggregate.games()))
+    found = {agent: last_scores(agent) for agent in agents}
     games = aggregate.games()[:10]
     result = aggregate.intervals(found, games, reps=200)
     for agent in agents:
@@ -55,9 +63,21 @@ def test_intervals_contain_their_values_and_order_agents():
     assert result["IQN"]["IQM"].value > result["DQN"]["IQM"].value
     better = aggregate.probability_of_improvement(found["IQN"], found["DQN"], games, reps=100)
     assert 0.5 < better.low <= better.value <= better.high <= 1.0
-    taus = np.linspace(-10, 10, 21)
-    profile = aggregate.performance_profile(found["IQN"], games, taus)
-    assert profile[0] == 1.0 and (np.diff(profile) <= 0).all()
+
+
+def test_performance_profiles():
+    """Shares of what is above each score, counted by hand; falling, with the value inside."""
+    low, high = aggregate.reference("pong", "Gamer")
+    runs = [low + share * (high - low) for share in (0.2, 0.4, 0.6, 0.8)]
+    found = aggregate.performance_profiles({"A": {"pong": runs}}, ["pong"], np.array([0, 0.5, 1]))
+    np.testing.assert_allclose(found["A"][:, 0], [1.0, 0.5, 0.0])
+    assert found["A"][1, 1] < 0.5 < found["A"][1, 2]
+    games = aggregate.games()[:5]
+    profile = aggregate.performance_profiles(
+        {"IQN": last_scores("IQN")}, games, np.linspace(-1, 5, 21)
+    )["IQN"]
+    assert (np.diff(profile[:, 0]) <= 0).all()
+    assert (profile[:, 1] <= profile[:, 0]).all() and (profile[:, 0] <= profile[:, 2]).all()
 
 
 def test_mean_interval():

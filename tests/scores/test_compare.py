@@ -131,6 +131,29 @@ def test_missing_scores_are_named(runs):
     assert "IQN, published on breakout" in report.to_html(found)
 
 
+def test_improvement_and_profiles_are_over_the_common_games(runs):
+    found = report.Report(
+        curves.own([str(runs / "runs/*/*/*")]), curves.published(["DQN"], ["pong", "breakout"])
+    )
+    [row] = report.improvement_rows(found)
+    assert row["better than"] == "DQN, published" and 0.0 <= row["low"] <= row["probability"] <= 1.0
+    # Ours: 2 of 21 on Pong and 30 on Breakout; the published DQN is better on both.
+    assert row["probability"] < 0.5
+    points = report.profile_points(found)
+    assert {point["agent"] for point in points} == set(found.agents)
+    page = report.to_html(found)
+    assert "Probability of improvement" in page and "Performance profiles" in page
+
+
+def test_control_suite(tmp_path):
+    """Published curves of a task stand next to ours, with their own protocol and frames."""
+    write_run(tmp_path / "runs/0", game="cartpole_swingup", protocol="control_suite", end=500.0)
+    text = compare(tmp_path, "--runs=runs/*", "--baselines=DreamerV2,Rainbow").stdout
+    assert "| cartpoleswingup | DreamerV2, ours | 500.00 |" in text
+    assert re.search(r"DreamerV2, published \| 8\d\d\.\d.* 5 \| .*control_suite, pixels \|", text)
+    assert not [curve for curve in curves.published(["DreamerV2"]) if "swingup" in curve.game]
+
+
 def browser():
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
