@@ -1,0 +1,162 @@
+"""Each promise has a test that fails without its mechanism.
+
+Every mechanism is taken out of a copy of the source, and its test must fail there. `make chaos`
+runs this; the table in docs/reliability.md names the mechanisms.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KILL = "tests/reliability/test_kill.py::test_killed_while_saving_and_at_a_random_moment"
+
+# What is taken out: file, text, what stands there instead, and the test that must notice.
+MECHANISMS = {
+    "logs are cut back to the checkpoint": (
+        "experiment/log_files.py",
+        "for name, size in sizes(base_dir).items():",
+        "for name, size in ():",
+        KILL,
+    ),
+    "phases are seeded from the run seed": (
+        "experiment/runner.py",
+        "entropy = [self.seed, self._iteration, _PHASES.index(mode), self._interruptions]",
+        "entropy = None",
+        KILL,
+    ),
+    "the state of the random numbers is stored": (
+        "agent.py",
+        'self._rng.bit_generator.state = state["rng"]',
+        "pass",
+        "tests/test_agent.py::test_resume_within_the_random_start_is_bit_identical",
+    ),
+    "a checkpoint is written beside its place": (
+        "experiment/checkpoints.py",
+        'partial = final.with_name(f".{final.name}.partial")',
+        "partial = final",
+        "tests/experiment/test_checkpoints.py::test_an_unfinished_write_is_not_a_checkpoint",
+    ),
+    "checksums": (
+        "experiment/checkpoints.py",
+        'if fingerprint(path / name) != manifest["files"][name]:',
+        "if False:",
+        "tests/experiment/test_checkpoints.py::test_damaged_checkpoints_are_passed_over",
+    ),
+    "no good checkpoint is an error": (
+        "experiment/checkpoints.py",
+        "        if numbers:\n            raise UserError(",
+        "        if False:\n            raise UserError(",
+        "tests/experiment/test_checkpoints.py::test_no_good_checkpoint_is_an_error",
+    ),
+    "arrays are loaded without objects": (
+        "experiment/checkpoints.py",
+        "allow_pickle=False",
+        "allow_pickle=True",
+        "tests/experiment/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
+    ),
+    "a signal is noticed": (
+        "experiment/runner.py",
+        "        if self._stop.requested:\n            raise Interrupted\n",
+        "",
+        "tests/experiment/test_runner.py::test_interrupt_saves_in_the_middle_of_a_phase",
+    ),
+    "the second signal ends the process": (
+        "experiment/signals.py",
+        "os._exit(128 + number)",
+        "pass",
+        "tests/experiment/test_signals.py::test_the_second_signal_ends_the_process_at_once",
+    ),
+    "workers leave signals to the parent": (
+        "environments/vector.py",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "pass",
+        "tests/test_commands.py::test_a_signal_to_all_processes_saves_and_says_how_to_go_on",
+    ),
+    "the disk's space is checked": (
+        "replay.py",
+        "if missing > free and",
+        "if False and",
+        "tests/test_replay.py::test_too_little_disk",
+    ),
+    "a full disk is told from other errors": (
+        "experiment/runner.py",
+        "except disk.ERRORS as error:",
+        "except ZeroDivisionError as error:",
+        "tests/experiment/test_runner.py::test_a_full_disk_is_named",
+    ),
+    "the base directory is locked": (
+        "experiment/launch.py",
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        "tests/experiment/test_gin_files.py::test_a_directory_is_used_by_one_process",
+    ),
+    "bad gradients are not applied": (
+        "networks/optimizer.py",
+        "finite = tf.math.is_finite(norm)",
+        "finite = tf.constant(True)",
+        "tests/networks/test_optimizer.py::test_a_bad_gradient_changes_nothing",
+    ),
+    "bad updates stop the run": (
+        "agent.py",
+        "if self._bad_updates >= self._max_bad_updates:",
+        "if False:",
+        "tests/test_agent.py::test_updates_that_stay_non_finite_stop_the_run",
+    ),
+    "a failing environment is made anew": (
+        "experiment/runner.py",
+        "        if not self._restarts_left:\n            raise failure",
+        "        raise failure",
+        "tests/experiment/test_rollout.py::test_an_environment_is_made_anew",
+    ),
+    "what an environment delivers is checked": (
+        "environments/interface.py",
+        '    if not np.isfinite(reward):\n        raise ValueError(f"the reward is {reward}")',
+        "    return",
+        "tests/experiment/test_rollout.py::test_what_an_environment_delivers_is_checked",
+    ),
+    "another configuration is refused": (
+        "experiment/gin_files.py",
+        "if old != new and key not in CHANGEABLE:",
+        "if False:",
+        "tests/experiment/test_gin_files.py::test_directory_of_another_run_is_refused",
+    ),
+    "overwritten steps are forgotten": (
+        "replay.py",
+        "lost=max(0, int(head) - self._rows)",
+        "lost=0",
+        "tests/test_replay.py::test_resume_never_shows_overwritten_steps",
+    ),
+    "files of Dopamine's replay are verified": (
+        "dopamine_replay.py",
+        "        for key in range(self._files[0]",
+        "        return\n        for key in range(self._files[0]",
+        "tests/test_dopamine_agents.py::test_files_of_the_replay_go_when_no_checkpoint_needs_them",
+    ),
+}
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_without_it_a_test_fails(mechanism, tmp_path):
+    file, old, new, test = MECHANISMS[mechanism]
+    ignored = shutil.ignore_patterns(".git", ".venv", "runs", "*.egg-info", "__pycache__")
+    copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
+    path = copy / "dreamer_tf" / file
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file} has changed: name the mechanism anew"
+    path.write_text(text.replace(old, new))
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
+        cwd=copy,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert result.returncode == 1 and " failed" in result.stdout, result.stdout[-2000:]
