@@ -19,7 +19,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_list(
     "baselines",
     None,
-    "Published agents (Atari), as in Rainbow,IQN; empty for none. Default: DreamerV2, Rainbow, "
+    "Published agents, as in Rainbow,IQN; empty for none. Default: DreamerV2, Rainbow, "
     "IQN, C51 and DQN.",
 )
 flags.DEFINE_list("games", [], "Games, as in Pong,Breakout; all by default.")

@@ -12,7 +12,7 @@ without pickle, so that a run resumes exactly.
 import inspect
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -24,7 +24,7 @@ import tensorflow as tf
 from dreamer_tf.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults
-from dreamer_tf.experiment.checkpoints import Checkpoint, check_arrays
+from dreamer_tf.experiment.checkpoints import NEEDS, Checkpoint, check_arrays
 from dreamer_tf.experiment.dopamine_compat import StatisticsInstance, make_jax_agent
 
 Observation = Mapping[str, np.ndarray]
@@ -80,11 +80,14 @@ class DopamineAgent:
             settings["observation_dtype"] = observation_space[self._key].dtype
         try:
             self.dopamine = make_jax_agent(agent_class, **settings)
-        except (ValueError, AssertionError) as error:
+        except (ValueError, AssertionError, TypeError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
             raise UserError(
-                f"{agent_class.__name__} of Dopamine cannot be made ({error}): change its gin "
-                "bindings."
+                f"{agent_class.__name__} of Dopamine cannot be made for observations {list(shape)} "
+                f"({reason}): change its gin bindings; vectors need another network, as in "
+                "JaxDQNAgent.network = @ClassicControlDQNNetwork."
             ) from error
+        _check_replay(self.dopamine._replay)
         if self.dopamine.observation_shape != shape:
             raise UserError(
                 f"{agent_class.__name__} expects observations {self.dopamine.observation_shape}, "
@@ -106,7 +109,7 @@ class DopamineAgent:
         if base_dir is None:
             self.dopamine.eval_mode = True
         else:
-            self._files = ReplayFiles(os.path.join(base_dir, "replay"), self.dopamine._replay)
+            self._files = ReplayFiles(base_dir, self.dopamine._replay)
 
     @property
     def eval_mode(self) -> bool:
@@ -148,8 +151,18 @@ class DopamineAgent:
         self.dopamine._replay._transition_accumulator.clear()
 
     def write(self, statistics: Sequence[Any], collector_allowlist: Sequence[str] = ()) -> None:
-        """Receives the loss from Dopamine's agent, in the middle of a step."""
+        """Receives the loss from Dopamine's agent, in the middle of a step.
+
+        Raises:
+          UserError: it is not finite.
+        """
         self._losses = {item.name.lower(): float(item.value) for item in statistics}
+        if not np.isfinite(list(self._losses.values())).all():
+            raise UserError(
+                f"The loss of {self.label} was not finite at agent step {self.agent_steps:,}; the "
+                "run stops without saving, and the last checkpoint is intact: lower "
+                "create_optimizer.learning_rate."
+            )
 
     def describe(self, steps: int) -> dict[str, str]:
         """What the agent is and will do in a number of agent steps, for people."""
@@ -158,6 +171,7 @@ class DopamineAgent:
         random = min(agent.min_replay_history, steps)
         updates = (steps - random) // agent.update_period * self._updates_at_once
         return {
+            "computes on": f"{jax.devices()[0]} (JAX)",
             "parameters": f"{self.label} {count:,}",
             "replay": f"{replay._max_capacity:,} steps, compressed in memory",
             "schedule": f"{updates:,} updates",
@@ -179,19 +193,32 @@ class DopamineAgent:
             return
         arrays, sampling = sampling_state(self.dopamine._replay)
         checkpoint.arrays.update({f"sampling/{name}": array for name, array in arrays.items()})
-        checkpoint.state["replay"] = {"sampling": sampling, **self._files.save()}
+        checkpoint.state["replay"] = {
+            "sampling": sampling,
+            "added": self.dopamine._replay.add_count,
+        }
+        checkpoint.state[NEEDS] = self._files.save()
         faults.point("replay_flushed")
 
-    def saved(self) -> None:
-        """The checkpoint has been written: what only older ones needed can go."""
-        self._files.remove_old()
+    def saved(self, needed: Container[str]) -> None:
+        """A checkpoint has been written: files that none of those that are kept needs can go."""
+        self._files.remove_all_but(needed)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint.
 
         Raises:
-          UserError: it is of another agent or network, or a file of its replay is damaged.
+          UserError: it is of another agent or network, or says what cannot be.
         """
+        try:
+            self._restore(checkpoint)
+        except (TypeError, LookupError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"The checkpoint says of {self.label} what cannot be ({type(error).__name__}: "
+                f"{error}): restore it from a copy, or choose another --base_dir."
+            ) from error
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         stored = dict(checkpoint.arrays)
         sampling = {
             name.removeprefix("sampling/"): stored.pop(name)
@@ -212,7 +239,7 @@ class DopamineAgent:
         self.seconds |= state["seconds"]
         if self._files is not None:
             replay = checkpoint.state["replay"]
-            self._files.restore(replay)
+            self._files.restore(checkpoint.state[NEEDS], int(replay["added"]))
             restore_sampling(self.dopamine._replay, sampling, replay["sampling"])
 
     @property
@@ -281,10 +308,39 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
     return key, box.shape[:2] if len(box.shape) == 3 else box.shape
 
 
+def _check_replay(replay: Any) -> None:
+    """Checks what Dopamine's replay does not.
+
+    Raises:
+      UserError: no batch, or priorities for too few elements.
+    """
+    if replay._batch_size < 1:
+        raise UserError(f"ReplayBuffer.batch_size is {replay._batch_size}, but must be 1 or more.")
+    tree = getattr(replay._sampling_distribution, "_sum_tree", None)
+    # Dopamine adds an element before it removes the oldest one.
+    if tree is not None and (len(tree._nodes) + 1) // 2 <= replay._max_capacity:
+        raise UserError(
+            f"ReplayBuffer.max_capacity is {replay._max_capacity:,}, for which "
+            "PrioritizedSamplingDistribution.max_capacity is too small: set it to "
+            f"{replay._max_capacity + 1:,} or more."
+        )
+
+
 def _use_the_device_of_tensorflow() -> None:
-    """`configure_devices` chose the GPU for TensorFlow; JAX takes the same, or none."""
+    """`configure_devices` chose the GPU for TensorFlow; JAX takes the same, or none.
+
+    Raises:
+      UserError: there is a GPU that JAX does not see.
+    """
     visible = tf.config.get_visible_devices("GPU")
     if not visible:
         jax.config.update("jax_platforms", "cpu")
-    elif len(visible) == 1:
+        return
+    if len(visible) == 1:
         jax.config.update("jax_cuda_visible_devices", visible[0].name.rpartition(":")[2])
+    if jax.default_backend() == "cpu":
+        raise UserError(
+            "TensorFlow sees a GPU, but JAX, with which Dopamine's agents compute, does not: "
+            f"install jax[cuda12]=={jax.__version__}, or set configure_devices.gpu = None to "
+            "train on the CPU."
+        )

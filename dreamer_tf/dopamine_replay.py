@@ -10,16 +10,15 @@ Elements are numbered in the order in which they were added; the buffer holds th
 
 import glob
 import os
-import zipfile
+import re
 from collections import OrderedDict
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
 
-from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.checkpoints import fingerprint, flush
 
-_SAVES = 10  # files are kept as long as one of this many checkpoints needs them
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
 
@@ -27,81 +26,82 @@ _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
 class ReplayFiles:
     """The files with the elements of one `dopamine.jax.replay_memory.ReplayBuffer`."""
 
-    def __init__(self, directory: str | os.PathLike, buffer: Any):
+    def __init__(self, base_dir: str | os.PathLike, buffer: Any):
         """Sets the place.
 
         Args:
-          directory: where the files are; made when the first is written.
+          base_dir: of the run; the files are in its `replay/`, made when the first is written.
           buffer: Dopamine's buffer.
         """
-        self._directory = os.fspath(directory)
+        self._base_dir = os.fspath(base_dir)
         self._buffer = buffer
-        self._files: list[dict[str, Any]] = []  # first, end, bytes, sha256
-        self._oldest: list[int] = []  # first element of the buffer, for each of the last saves
+        self._files: dict[str, dict[str, Any]] = {}  # path in the base directory -> fingerprint
+        self._end = 0  # after the last element that is in a file
 
-    def save(self) -> dict[str, Any]:
+    def save(self) -> dict[str, dict[str, Any]]:
         """Writes what is new.
 
         Returns:
-          What `restore` needs, for JSON.
+          Path and fingerprint of every file that the buffer is in.
 
         Raises:
           OSError: the file could not be written; those before it are intact.
         """
         memory, end = self._buffer._memory, self._buffer.add_count
         oldest = end - len(memory)
-        first = max(self._files[-1]["end"] if self._files else 0, oldest)
+        first = max(self._end, oldest)
         if first < end:
-            path = self._path(first, end)
-            os.makedirs(self._directory, exist_ok=True)
+            name = os.path.join("replay", f"elements-{first:012d}-{end:012d}.npz")
+            path = os.path.join(self._base_dir, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(f"{path}.partial", "wb") as file:
                 np.savez(file, **_to_arrays([memory[key] for key in range(first, end)]))
             flush(f"{path}.partial")
             os.rename(f"{path}.partial", path)
-            flush(self._directory)
-            self._files.append({"first": first, "end": end, **fingerprint(path)})
-        self._oldest = [*self._oldest, oldest][-_SAVES:]
-        self._files = [file for file in self._files if file["end"] > self._oldest[0]]
-        return {"add_count": end, "files": self._files, "oldest": self._oldest}
+            flush(os.path.dirname(path))
+            self._files[name] = fingerprint(path)
+            self._end = end
+        self._files = {name: kept for name, kept in self._files.items() if _range(name)[1] > oldest}
+        return dict(self._files)
 
-    def remove_old(self) -> None:
-        """Removes files that no checkpoint needs any more; for after a checkpoint was saved."""
-        needed = {self._path(file["first"], file["end"]) for file in self._files}
-        for path in glob.glob(os.path.join(glob.escape(self._directory), "elements-*")):
-            if path not in needed:
+    def remove_all_but(self, needed: Container[str]) -> None:
+        """Removes the files that no checkpoint needs any more."""
+        pattern = os.path.join(glob.escape(self._base_dir), "replay", "elements-*")
+        for path in glob.glob(pattern):
+            if os.path.relpath(path, self._base_dir) not in needed:
                 os.remove(path)
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, files: Mapping[str, dict[str, Any]], count: int) -> None:
         """Fills the buffer as it was.
 
-        Raises:
-          UserError: a file is missing or damaged.
-        """
-        self._files, self._oldest = list(state["files"]), list(state["oldest"])
-        oldest = self._oldest[-1]
-        memory = OrderedDict()
-        for file in self._files:
-            if file["end"] <= oldest:
-                continue
-            path = self._path(file["first"], file["end"])
-            try:
-                if fingerprint(path) != {key: file[key] for key in ("bytes", "sha256")}:
-                    raise ValueError("it is not what was written")
-                with np.load(path, allow_pickle=False) as stored:
-                    elements = _from_arrays({name: stored[name] for name in stored.files})
-            except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
-                raise UserError(
-                    f"{path} cannot be read ({error}), but holds experience of this run: restore "
-                    "it from a copy, or choose another --base_dir to start anew."
-                ) from error
-            memory.update(zip(range(file["first"], file["end"]), elements, strict=True))
-        for key in range(self._files[0]["first"] if self._files else 0, oldest):
-            memory.pop(key, None)
-        self._buffer._memory = memory
-        self._buffer.add_count = int(state["add_count"])
+        Args:
+          files: from `save`; whoever loaded the checkpoint has verified them.
+          count: elements that had been added.
 
-    def _path(self, first: int, end: int) -> str:
-        return os.path.join(self._directory, f"elements-{first:012d}-{end:012d}.npz")
+        Raises:
+          ValueError: the files are not those of the elements.
+        """
+        memory: OrderedDict[int, Any] = OrderedDict()
+        for name in sorted(files, key=_range):
+            with np.load(os.path.join(self._base_dir, name), allow_pickle=False) as stored:
+                elements = _from_arrays({key: stored[key] for key in stored.files})
+            memory.update(zip(range(*_range(name)), elements, strict=True))
+        oldest = max(0, count - self._buffer._max_capacity)
+        for key in [key for key in memory if key < oldest]:
+            del memory[key]
+        if list(memory) != list(range(oldest, count)):
+            raise ValueError(f"the files of the replay do not hold elements {oldest} to {count}")
+        self._files, self._end = dict(files), count
+        self._buffer._memory = memory
+        self._buffer.add_count = count
+
+
+def _range(name: str) -> tuple[int, int]:
+    """Number of the first element of a file, and that after its last."""
+    found = re.fullmatch(r"elements-(\d+)-(\d+)\.npz", os.path.basename(name))
+    if found is None:
+        raise ValueError(f"{name} is no file of elements")
+    return int(found[1]), int(found[2])
 
 
 def sampling_state(buffer: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -115,7 +115,8 @@ def sampling_state(buffer: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     state = {"rng": found["rng_state"]}
     if "sum_tree" in found:
         arrays["priorities"] = found["sum_tree"]["nodes"]
-        state["max_priority"] = float(distribution._sum_tree.max_recorded_priority)
+        # With its type: Dopamine computes with the one that the last update left.
+        arrays["max_priority"] = np.asarray(distribution._sum_tree.max_recorded_priority)
     return arrays, state
 
 
@@ -130,7 +131,7 @@ def restore_sampling(buffer: Any, arrays: dict[str, np.ndarray], state: dict[str
     }
     if "priorities" in arrays:
         found["sum_tree"] = {"nodes": arrays["priorities"]}
-        distribution._sum_tree.max_recorded_priority = state["max_priority"]
+        distribution._sum_tree.max_recorded_priority = arrays["max_priority"][()]
     distribution.from_state_dict(found)
 
 

@@ -56,7 +56,7 @@ class Policy:
         self.environment: Environment = (
             launch.make_environment() if environment is None else as_environment(environment)
         )
-        found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest()
+        found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest(beside=False)
         if found is None:
             raise UserError(
                 f"--base_dir={base_dir}: the run has no checkpoint yet; one is written after every "

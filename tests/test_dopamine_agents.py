@@ -6,9 +6,9 @@ import gin
 import gymnasium
 import jax
 import numpy as np
+import optax
 import pytest
 
-from dreamer_tf import dopamine_replay
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
@@ -25,6 +25,26 @@ AGENTS = {
     "full_rainbow": ("JaxFullRainbowAgent", 3, 6.25e-5, 1.5e-4, True),
     "quantile": ("JaxQuantileAgent", 1, 5e-5, 3.125e-4, False),
     "implicit_quantile": ("JaxImplicitQuantileAgent", 3, 5e-5, 3.125e-4, False),
+}
+OWN = {
+    "JaxDQNAgent": {"_loss_type": "mse"},
+    "JaxRainbowAgent": {"_num_atoms": 51},
+    "JaxFullRainbowAgent": {
+        "_num_atoms": 51,
+        "_noisy": True,
+        "_dueling": True,
+        "_double_dqn": True,
+        "_distributional": True,
+        "_mse_loss": False,
+    },
+    "JaxQuantileAgent": {"_num_atoms": 200, "_kappa": 1.0},
+    "JaxImplicitQuantileAgent": {
+        "kappa": 1.0,
+        "num_tau_samples": 64,
+        "num_tau_prime_samples": 64,
+        "num_quantile_samples": 32,
+        "double_dqn": False,
+    },
 }
 PROTOCOL = (
     "DreamerRunner.create_environment_fn",
@@ -46,7 +66,7 @@ SHORT = (
     "DopamineAgent.log_every=4",
     "ReplayBuffer.max_capacity=50",
     "ReplayBuffer.batch_size=4",
-    "PrioritizedSamplingDistribution.max_capacity=50",
+    "PrioritizedSamplingDistribution.max_capacity=51",
     "JaxImplicitQuantileAgent.num_tau_samples=4",
     "JaxImplicitQuantileAgent.num_tau_prime_samples=4",
     "JaxImplicitQuantileAgent.num_quantile_samples=4",
@@ -113,8 +133,10 @@ def stored(runner):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_published_hyper_parameters_arrive(name, tmp_path):
+def test_hyper_parameters_arrive(name, tmp_path, monkeypatch):
     """What the agent has in the end, whatever class of Dopamine's reads the binding."""
+    rates, adam = [], optax.adam
+    monkeypatch.setattr(optax, "adam", lambda *a, **b: rates.append((a, b)) or adam(*a, **b))
     gin_files.parse([f"{name}.gin"])
     runner = launch.make_runner(str(tmp_path), 0)
     agent = runner.agent.dopamine
@@ -128,8 +150,12 @@ def test_published_hyper_parameters_arrive(name, tmp_path):
     assert (agent.stack_size, agent.observation_shape) == (4, (84, 84))
     assert (agent._replay._max_capacity, agent._replay._batch_size) == (1_000_000, 32)
     assert (agent._replay_scheme == "prioritized") == priorities
-    assert gin.query_parameter("create_optimizer.learning_rate") == rate
-    assert gin.query_parameter("create_optimizer.eps") == epsilon
+    [(arguments, settings)] = rates
+    assert (arguments, settings["eps"]) == ((rate,), epsilon)
+    for attribute, value in OWN[kind].items():
+        assert getattr(agent, attribute) == value, attribute
+    if hasattr(agent, "_support"):
+        assert (float(agent._support[0]), float(agent._support[-1])) == (-10.0, 10.0)
     assert runner._clip_rewards
     text = launch.describe(runner)
     assert "12,495,000 updates" in text and "the first 20,000 agent steps" in text
@@ -174,7 +200,7 @@ def small_dqn():
 
 
 def test_dopamines_own_runner_learns_the_same(small_dqn, tmp_path):
-    """The agent under Dopamine's Runner ends with the same weights as under ours.
+    """The agent under Dopamine's Runner ends with the weights that it has under ours.
 
     The environment is deterministic and terminates; evaluation follows training.
     """
@@ -200,6 +226,7 @@ def test_dopamines_own_runner_learns_the_same(small_dqn, tmp_path):
     )
     theirs._run_one_iteration(0)
     assert made[0].training_steps == ours.agent.dopamine.training_steps
+    assert ours.agent.updates > 5
     for first, second in zip(
         jax.tree_util.tree_leaves(made[0].online_params),
         jax.tree_util.tree_leaves(ours.agent.dopamine.online_params),
@@ -249,17 +276,52 @@ def test_an_interrupted_episode_is_closed(small_dqn, tmp_path):
     assert resumed.scores[0].phase == "train"
 
 
-def test_files_of_the_replay_go_when_no_checkpoint_needs_them(small_dqn, tmp_path, monkeypatch):
-    monkeypatch.setattr(dopamine_replay, "_SAVES", 1)
+def elements(base_dir):
+    return sorted((base_dir / "replay").iterdir())
+
+
+def test_files_of_the_replay_go_when_no_checkpoint_needs_them(small_dqn, tmp_path):
+    """45 steps an iteration, of which 39 make transitions; the buffer holds 50 of them."""
+    gin.bind_parameter("DreamerRunner.checkpoints_kept", 1)
     run(tmp_path, 3)
-    # 45 steps an iteration, of which 39 make transitions; the buffer holds 50 of them.
-    files = sorted(path.name for path in (tmp_path / "replay").iterdir())
-    assert len(files) == 2
+    assert len(elements(tmp_path)) == 2
+    (tmp_path / "replay/elements-000000000117-000000000150.npz").touch()  # killed before the save
     resumed = run(tmp_path, 4)
     assert len(resumed.agent.dopamine._replay._memory) == 50
-    (tmp_path / "replay" / files[-1]).write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"elements-.* cannot be read .*restore it from a copy"):
-        run(tmp_path, 5)
+    assert len(elements(tmp_path)) == 2
+    gin.bind_parameter("DreamerRunner.checkpoints_kept", 3)
+    run(tmp_path, 7)
+    assert len(elements(tmp_path)) == 4  # the oldest of three needs two of them
+
+
+def test_a_damaged_file_of_the_replay_is_passed_over(small_dqn, tmp_path, caplog):
+    """The checkpoint that needs it is damaged, and the one before it is used."""
+    whole = stored(run(tmp_path / "whole", 3))[0]
+    run(tmp_path / "run", 2)
+    newest = elements(tmp_path / "run")[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    again = stored(run(tmp_path / "run", 3))[0]
+    assert "which it needs, is not what was written" in caplog.text
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, again[name], err_msg=name)
+    for path in elements(tmp_path / "run"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"None of the 3 checkpoints .* can be read"):
+        run(tmp_path / "run", 4)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(small_dqn, tmp_path):
+    """Without saving: the checkpoint before it is the last."""
+    run(tmp_path, 1)
+    runner = DreamerRunner(tmp_path, Frames, seed=3)
+    runner._num_iterations = 2
+    params = jax.tree_util.tree_map(lambda x: x * np.nan, runner.agent.dopamine.online_params)
+    runner.agent.dopamine.online_params = params
+    with pytest.raises(UserError, match="loss of DQN was not finite at agent step"):
+        runner.run_experiment()
+    assert runner.store.numbers() == [1]
 
 
 def test_evaluation_leaves_the_agent_as_it_is(small_dqn, tmp_path):
@@ -291,6 +353,14 @@ class Colors(Frames):
         self.observation_space["image"] = gymnasium.spaces.Box(0, 255, (20, 20, 3), np.uint8)
 
 
+class Vectors(Frames):
+    def __init__(self):
+        super().__init__()
+        self.observation_space = gymnasium.spaces.Dict(
+            {"vector": gymnasium.spaces.Box(-1, 1, (3,), np.float32)}
+        )
+
+
 class Continuous(Frames):
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
 
@@ -303,6 +373,21 @@ class Continuous(Frames):
         ("rainbow", Continuous, [], "Rainbow chooses among discrete actions"),
         ("full_rainbow", Frames, [], r"expects observations \(84, 84\)"),
         ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "cannot be made .*lion"),
+        ("dqn", Vectors, [], "JaxDQNAgent.network = @ClassicControlDQNNetwork"),
+        ("dqn", Frames, ["ReplayBuffer.batch_size=0"], r"ReplayBuffer\.batch_size is 0"),
+        ("c51", Frames, ["JaxRainbowAgent.replay_scheme='priority'"], "'uniform' or 'prioritized'"),
+        (
+            "implicit_quantile",
+            Frames,
+            ["JaxImplicitQuantileAgent.replay_scheme='prioritized'"],
+            "must be 'uniform'",
+        ),
+        (
+            "rainbow",
+            Frames,
+            ["ReplayBuffer.max_capacity=64", "PrioritizedSamplingDistribution.max_capacity=64"],
+            "max_capacity is too small: set it to 65",
+        ),
         ("dqn", Frames, ["DopamineAgent.log_every=0"], r"DopamineAgent\.log_every is 0"),
         ("dqn", Frames, ["DreamerRunner.num_environments=2"], "'jax_dqn' acts in one environment"),
     ],

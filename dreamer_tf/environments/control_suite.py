@@ -90,7 +90,7 @@ class ControlSuiteTask:
                 + (f"; did you mean {hint} (domain_name and task_name)?" if hint else ".")
             )
         self.name = f"{domain_name}_{task_name}"
-        self.protocol = "control_suite"
+        self.protocol = f"control_suite, {observations}"
         self.frames_per_step = action_repeat
         self._image_size = image_size
         self._pixels = observations != "proprio"

@@ -5,7 +5,8 @@
                             manifest.json   format, size and SHA-256 of the other two
 
 A checkpoint is written beside its final place, flushed, and renamed. The replay's contents are
-not in it: they already are on disk, and `state.json` says which part of them is valid.
+not in it: they already are on disk, and `state.json` says which part of them is valid, or which
+files with which checksums (`NEEDS`).
 """
 
 import hashlib
@@ -25,7 +26,12 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults
 
 FORMAT = 2
+NEEDS = "files"  # in the state: path in the base directory -> fingerprint of a file beside it
 _FILES = ("arrays.npz", "state.json")
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
+    zipfile.BadZipFile,
+)
 
 
 class Checkpoint(NamedTuple):
@@ -109,8 +115,12 @@ class CheckpointStore:
             shutil.rmtree(self.path(old), ignore_errors=True)
         return final
 
-    def load(self, number: int) -> Checkpoint:
+    def load(self, number: int, beside: bool = True) -> Checkpoint:
         """Reads and verifies one checkpoint.
+
+        Args:
+          number: its number.
+          beside: verifies the files that it needs beside itself, too; a policy acts without them.
 
         Raises:
           DamagedCheckpoint: a file is missing, cut short, changed or of another format.
@@ -126,14 +136,30 @@ class CheckpointStore:
             with np.load(path / "arrays.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             state = json.loads((path / "state.json").read_text())
+            for name, written in state.get(NEEDS, {}).items() if beside else ():
+                if fingerprint(self.directory.parent / name) != written:
+                    raise DamagedCheckpoint(f"{name}, which it needs, is not what was written")
         except DamagedCheckpoint:
             raise
-        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from error
         return Checkpoint(arrays, state)
 
-    def load_latest(self) -> tuple[int, Checkpoint] | None:
+    def needed(self) -> set[str]:
+        """Files beside the checkpoints, by their paths in the base directory, that any needs."""
+        found: set[str] = set()
+        for number in self.numbers():
+            try:
+                found |= set(json.loads((self.path(number) / "state.json").read_text())[NEEDS])
+            except _DAMAGE:
+                continue  # it cannot be used anyway, or needs nothing
+        return found
+
+    def load_latest(self, beside: bool = True) -> tuple[int, Checkpoint] | None:
         """Reads the newest good checkpoint.
+
+        Args:
+          beside: as for `load`.
 
         Returns:
           Its number and contents; None where there never was one.
@@ -144,7 +170,7 @@ class CheckpointStore:
         numbers = self.numbers()
         for number in reversed(numbers):
             try:
-                return number, self.load(number)
+                return number, self.load(number, beside)
             except DamagedCheckpoint as error:
                 logging.error("Checkpoint %s is damaged: %s.", self.path(number), error)
         if numbers:

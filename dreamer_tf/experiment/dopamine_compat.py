@@ -62,6 +62,7 @@ with _stand_in(), warnings.catch_warnings(), contextlib.redirect_stderr(io.Strin
     )
     from dopamine.jax.agents.quantile.quantile_agent import JaxQuantileAgent
     from dopamine.jax.agents.rainbow.rainbow_agent import JaxRainbowAgent
+    from dopamine.jax.replay_memory import samplers
     from dopamine.jax.replay_memory.elements import ReplayElement  # noqa: F401 - for importers
     from dopamine.metrics import collector, collector_dispatcher, statistics_instance
 
@@ -87,12 +88,25 @@ def make_jax_agent(agent_class: type, **settings: Any) -> Any:
     Args:
       agent_class: one of `JAX_AGENTS`.
       **settings: arguments of the class; others come from gin.
+
+    Raises:
+      ValueError: the scheme is none, or the agent cannot use it.
     """
     agent = agent_class(**settings)
     parameter = inspect.signature(agent_class).parameters.get("replay_scheme")
-    if parameter is not None:
-        try:
-            agent._replay_scheme = gin.query_parameter(f"{agent_class.__name__}.replay_scheme")
-        except ValueError:  # not bound
-            agent._replay_scheme = parameter.default
+    # IQN has the parameter, and a replay that is always uniform.
+    prioritized = isinstance(
+        agent._replay._sampling_distribution, samplers.PrioritizedSamplingDistribution
+    )
+    if parameter is None:
+        return agent
+    name = f"{agent_class.__name__}.replay_scheme"
+    try:
+        scheme = gin.query_parameter(name)
+    except ValueError:  # not bound
+        scheme = parameter.default if prioritized else "uniform"
+    schemes = ("uniform", "prioritized") if prioritized else ("uniform",)
+    if scheme not in schemes:
+        raise ValueError(f"{name} is '{scheme}', but must be {' or '.join(map(repr, schemes))}")
+    agent._replay_scheme = scheme
     return agent

@@ -233,6 +233,10 @@ class DreamerRunner(Runner):
         self._save(iteration + 1)
 
     def _save(self, next_iteration: int) -> None:
+        with self._stop.saving():
+            self._save_now(next_iteration)
+
+    def _save_now(self, next_iteration: int) -> None:
         checkpoint = Checkpoint({}, {})
         self._agent.save(checkpoint)
         checkpoint.state["runner"] = {
@@ -244,10 +248,9 @@ class DreamerRunner(Runner):
             "log_sizes": self._log_sizes(),
         }
         number = max(self._store.numbers(), default=0) + 1
-        with self._stop.saving():
-            self._store.save(number, checkpoint)
+        self._store.save(number, checkpoint)
         if hasattr(self._agent, "saved"):
-            self._agent.saved()
+            self._agent.saved(self._store.needed())
 
     def _log_sizes(self) -> dict[str, int]:
         self._collector_dispatcher.flush()

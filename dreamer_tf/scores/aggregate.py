@@ -3,8 +3,9 @@
 A score is normalized per game and run BEFORE anything is averaged (appendix K).
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,11 +135,20 @@ def _estimate(data: Mapping[str, Any], function: Callable, reps: int) -> tuple[d
     """rliable's point estimates and 95% intervals, the same in every call."""
     from rliable import library
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _same_samples():
         warnings.simplefilter("ignore", FutureWarning)  # rliable uses arch's old argument
-        return library.get_interval_estimates(
-            data, function, reps=reps, random_state=np.random.RandomState(0)
-        )
+        return library.get_interval_estimates(data, function, reps=reps)
+
+
+@contextlib.contextmanager
+def _same_samples() -> Iterator[None]:
+    """rliable draws from NumPy's global generator, whatever it is given."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def performance_profiles(
@@ -158,12 +168,8 @@ def performance_profiles(
     from rliable import library
 
     matrices = {agent: matrix(table, over) for agent, table in scores.items()}
-    state = np.random.get_state()
-    np.random.seed(0)  # rliable has no argument for it here
-    try:
+    with _same_samples():
         shares, bounds = library.create_performance_profile(matrices, taus, reps=reps)
-    finally:
-        np.random.set_state(state)
     return {agent: np.stack([shares[agent], *bounds[agent]], 1) for agent in matrices}
 
 

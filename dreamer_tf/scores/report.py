@@ -136,11 +136,14 @@ def improvement_rows(report: Report) -> list[dict[str, Any]]:
     rows = []
     for other in others:
         found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-        several = any(len(scores[agent][game]) > 1 for agent in (first, other) for game in common)
+        # An agent has as many runs here as on the game where it has fewest.
+        runs = [min(len(scores[agent][game]) for game in common) for agent in (first, other)]
+        several = min(runs) > 1
         rows.append(
             {
                 "agent": first,
                 "better than": other,
+                "runs": " against ".join(map(str, runs)),
                 "probability": found.value,
                 "low": found.low if several else "",
                 "high": found.high if several else "",
@@ -158,11 +161,13 @@ def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
     # Most games lie within a few gamers' scores; a single one reaches a hundred.
     end = max(float(np.quantile(np.concatenate([m.ravel() for m in normalized]), 0.95)), 1.0)
     taus = np.linspace(0.0, end, count)
-    return [
-        {"agent": agent, "score": float(tau), "share": share, "low": low, "high": high}
-        for agent, profile in aggregate.performance_profiles(scores, common, taus).items()
-        for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True)
-    ]
+    points = []
+    for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
+        several = min(len(scores[agent][game]) for game in common) > 1
+        for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True):
+            point = {"agent": agent, "score": float(tau), "share": share}
+            points.append(point | ({"low": low, "high": high} if several else {}))
+    return points
 
 
 def profiles_chart(points: Sequence[dict[str, Any]]) -> Any:
@@ -352,8 +357,9 @@ def to_html(report: Report) -> str:
         charts.append(
             (
                 "Performance profiles",
-                f"Share of runs over the {len(common)} games that reach a score; bands are "
-                "pointwise 95% stratified bootstrap intervals.",
+                f"Share of runs over the {len(common)} games with more than a score; bands are "
+                "pointwise 95% stratified bootstrap intervals where there are several runs. Every "
+                "agent at the end of its own runs, as above.",
                 profiles_chart(profiles),
             )
         )
@@ -412,14 +418,14 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
     rows = []
     for agent in dict.fromkeys(curve.agent for curve in report.baselines):
         facts = curves.PUBLISHED[agent]
-        runs = {(curve.game, curve.run) for curve in report.baselines if curve.agent == agent}
+        found = [curve for curve in report.baselines if curve.agent == agent]
         rows.append(
             {
                 "agent": f"{agent}, published",
                 "measured by": facts.source,
                 "returns of": facts.phase,
-                "protocol": facts.protocol,
-                "runs": len(runs),
+                "protocol": ", ".join(sorted({curve.protocol for curve in found})),
+                "runs": len({(curve.game, curve.run) for curve in found}),
                 "configuration": "as published",
             }
         )

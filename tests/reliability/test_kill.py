@@ -159,3 +159,39 @@ def test_killed_at_a_point_of_every_checkpoint(undisturbed, tmp_path, point, num
     kill_at_points(tmp_path / "run", [f"{point}:{number}"])
     finish(tmp_path / "run")
     assert_same(expected, contents(tmp_path / "run"))
+
+
+DQN = (
+    "Runner.num_iterations=3",
+    "Runner.training_steps=60",
+    "Runner.evaluation_steps=1",
+    "Runner.max_steps_per_episode=20",
+    "DreamerRunner.progress_bar=False",
+    "JaxDQNAgent.min_replay_history=20",
+    "JaxDQNAgent.target_update_period=16",
+    "ReplayBuffer.max_capacity=80",
+)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fault", ["replay_flushed:2", "checkpoint_written:1", "scores_written:3"])
+def test_an_agent_of_dopamine_that_is_killed(tmp_path, fault):
+    def finish(base_dir, fault=None):
+        command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=dqn.gin", "--seed=3"]
+        command += [f"--base_dir={base_dir}", *(f"--gin_bindings={binding}" for binding in DQN)]
+        environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
+        return subprocess.run(command, capture_output=True, env=environment, timeout=600).returncode
+
+    assert finish(tmp_path / "whole") == 0
+    assert finish(tmp_path / "killed", fault) == -signal.SIGKILL
+    assert finish(tmp_path / "killed") == 0
+    found = []
+    for base_dir in (tmp_path / "whole", tmp_path / "killed"):
+        store = CheckpointStore(base_dir / "checkpoints")
+        number, checkpoint = store.load_latest()
+        state = {key: checkpoint.state[key] for key in ("replay", "files")}
+        found.append((number, state, (base_dir / "scores.json").read_text(), checkpoint.arrays))
+    assert found[0][:3] == found[1][:3]
+    for name, array in found[0][3].items():
+        np.testing.assert_array_equal(array, found[1][3][name], err_msg=name)

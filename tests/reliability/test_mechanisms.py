@@ -71,12 +71,6 @@ MECHANISMS = {
         "pass",
         "tests/experiment/test_signals.py::test_the_second_signal_ends_the_process_at_once",
     ),
-    "workers leave signals to the parent": (
-        "environments/vector.py",
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
-        "pass",
-        "tests/test_commands.py::test_a_signal_to_all_processes_saves_and_says_how_to_go_on",
-    ),
     "the disk's space is checked": (
         "replay.py",
         "if missing > free and",
@@ -132,10 +126,10 @@ MECHANISMS = {
         "tests/test_replay.py::test_resume_never_shows_overwritten_steps",
     ),
     "files of Dopamine's replay are verified": (
-        "dopamine_replay.py",
-        "        for key in range(self._files[0]",
-        "        return\n        for key in range(self._files[0]",
-        "tests/test_dopamine_agents.py::test_files_of_the_replay_go_when_no_checkpoint_needs_them",
+        "experiment/checkpoints.py",
+        "if fingerprint(self.directory.parent / name) != written:",
+        "if False:",
+        "tests/test_dopamine_agents.py::test_a_damaged_file_of_the_replay_is_passed_over",
     ),
 }
 

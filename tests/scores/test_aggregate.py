@@ -61,6 +61,7 @@ def test_intervals_contain_their_values_and_order_agents():
             assert interval.low <= interval.value <= interval.high
             assert interval.low < interval.high
     assert result["IQN"]["IQM"].value > result["DQN"]["IQM"].value
+    assert result == aggregate.intervals(found, games, reps=200)  # the same in every call
     better = aggregate.probability_of_improvement(found["IQN"], found["DQN"], games, reps=100)
     assert 0.5 < better.low <= better.value <= better.high <= 1.0
 
