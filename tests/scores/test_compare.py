@@ -173,7 +173,13 @@ def browser():
 
 
 @pytest.mark.skipif(browser() is None, reason=f"none of {', '.join(BROWSERS)} is installed")
-@pytest.mark.parametrize("arguments", [("--runs=runs/*/*/*",), ("--baselines=Rainbow,DreamerV2",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--runs=runs/*/*/*",),
+        pytest.param(("--baselines=Rainbow,DreamerV2",), marks=pytest.mark.slow),  # 55 games
+    ],
+)
 def test_the_page_in_a_browser(runs, arguments):
     """It opens without a network and without an error, and draws every chart."""
     result = compare(runs, *arguments, "--out=report.html")
