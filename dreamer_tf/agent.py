@@ -483,14 +483,7 @@ class DreamerV2Agent:
             "train_ratio": self.train_ratio,
             "train_ratio_measured": self._ratio,
         }
-        values |= {f"seconds_{name}": value for name, value in self.seconds.items()}
         # Imported here, so that an agent that does not log works without Dopamine.
-        from dreamer_tf.experiment.dopamine_compat import StatisticsInstance
+        from dreamer_tf.experiment.metrics import write_agent_metrics
 
-        self._dispatcher.write(
-            [
-                StatisticsInstance(f"Agent/{name}", value, self.agent_steps)
-                for name, value in values.items()
-            ],
-            collector_allowlist=("tensorboard", "json_lines"),
-        )
+        write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)

@@ -25,7 +25,8 @@ from dreamer_tf.dopamine_replay import ReplayFiles, restore_sampling, sampling_s
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import faults
 from dreamer_tf.experiment.checkpoints import NEEDS, Checkpoint, check_arrays
-from dreamer_tf.experiment.dopamine_compat import StatisticsInstance, make_jax_agent
+from dreamer_tf.experiment.dopamine_compat import make_jax_agent
+from dreamer_tf.experiment.metrics import write_agent_metrics
 
 Observation = Mapping[str, np.ndarray]
 
@@ -260,20 +261,9 @@ class DopamineAgent:
 
     def _log(self) -> None:
         self.metrics, self._losses = self._losses, {}
-        if self._dispatcher is None:
-            return
-        values = self.metrics | {
-            "replay_steps": len(self.dopamine._replay._memory),
-            "updates": self.updates,
-        }
-        values |= {f"seconds_{name}": value for name, value in self.seconds.items()}
-        self._dispatcher.write(
-            [
-                StatisticsInstance(f"Agent/{name}", value, self.agent_steps)
-                for name, value in values.items()
-            ],
-            collector_allowlist=("tensorboard", "json_lines"),
-        )
+        replay = {"replay_steps": len(self.dopamine._replay._memory), "updates": self.updates}
+        values = self.metrics | replay
+        write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)
 
     def _arrays(self) -> dict[str, Any]:
         """All that is learned, and the random numbers' state, by name."""
