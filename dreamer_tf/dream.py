@@ -11,6 +11,9 @@ from dreamer_tf import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
+flags.DEFINE_bool(
+    "trust_imports", False, "Lets the run's gin configuration import Python modules of yours."
+)
 flags.DEFINE_string("out", "dream.gif", "GIF file that is written.")
 flags.DEFINE_integer("context", 5, "Observations that the model sees first.", lower_bound=1)
 flags.DEFINE_integer("frames", 45, "Dreamt steps after them.", lower_bound=1)
@@ -34,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     if not FLAGS.base_dir:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     video.check_path(FLAGS.out)
-    policy = load_policy(FLAGS.base_dir, FLAGS.seed)
+    policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     if not hasattr(policy.agent, "learner"):
         raise UserError(
             f"--base_dir={FLAGS.base_dir}: {policy.agent.label} has no world model that could "

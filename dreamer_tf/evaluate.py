@@ -14,6 +14,9 @@ from dreamer_tf import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
+flags.DEFINE_bool(
+    "trust_imports", False, "Lets the run's gin configuration import Python modules of yours."
+)
 flags.DEFINE_integer("episodes", 10, "Number of whole episodes.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Seed of environment and policy.", lower_bound=0)
 flags.DEFINE_string("video", None, "GIF file to which the first episode is recorded.")
@@ -30,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     if FLAGS.video:
         video.check_path(FLAGS.video)
-    policy = load_policy(FLAGS.base_dir, FLAGS.seed)
+    policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     returns, lengths = [], []
     for episode in range(FLAGS.episodes):
         frames = [] if FLAGS.video and episode == 0 else None

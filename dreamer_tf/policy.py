@@ -33,6 +33,7 @@ class Policy:
         base_dir: str | os.PathLike,
         seed: int = 0,
         environment: gymnasium.Env | Environment | None = None,
+        trust_imports: bool = False,
     ):
         """Loads configuration and weights.
 
@@ -40,15 +41,13 @@ class Policy:
           base_dir: base directory of the run.
           seed: of the sampling of latents (and of actions, where the evaluation samples them).
           environment: for a run that was started by `train_agent` with an environment of its own.
+          trust_imports: whether the run's configuration may import Python modules.
 
         Raises:
-          UserError: there is no run, or it has no checkpoint yet.
+          UserError: there is no run, it has no checkpoint yet, or it imports modules.
         """
-        config = os.path.join(base_dir, gin_files_module.CONFIG_FILE)
-        if not os.path.exists(config):
-            raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
         gin.clear_config()
-        gin_files_module.parse([config])
+        gin_files_module.parse_recorded(base_dir, trust_imports)
         # A policy may be loaded on another machine than it was trained on.
         gin.bind_parameter("configure_devices.gpu", 0)
         gin.bind_parameter("Learner.policy_device", None)
@@ -197,7 +196,7 @@ def train_agent(
         print(launch.closing_words(runner))
     finally:
         runner.close()  # this process may call again
-    return Policy(base_dir, seed, environment)
+    return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
 
 
 def _parameter(name: str, default: Any) -> Any:
@@ -211,6 +210,7 @@ def load_policy(
     base_dir: str | os.PathLike,
     seed: int = 0,
     environment: gymnasium.Env | Environment | None = None,
+    trust_imports: bool = False,
 ) -> Policy:
     """Loads the newest checkpoint of a run as a policy.
 
@@ -222,8 +222,10 @@ def load_policy(
       base_dir: base directory of the run.
       seed: of the policy's sampling.
       environment: for a run that was started by `train_agent` with an environment of its own.
+      trust_imports: whether the run's gin configuration may import Python modules (as for an
+        environment of your own), which runs their code.
 
     Raises:
-      UserError: there is no run, or it has no checkpoint yet.
+      UserError: there is no run, it has no checkpoint yet, or it imports modules.
     """
-    return Policy(base_dir, seed, environment)
+    return Policy(base_dir, seed, environment, trust_imports)

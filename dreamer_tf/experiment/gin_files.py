@@ -238,6 +238,29 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     _write(base_dir, RUN_FILE, json.dumps(facts, indent=1))
 
 
+def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
+    """Reads the configuration of a stored run into gin's.
+
+    Args:
+      base_dir: of the run.
+      trust_imports: whether it may import Python modules, and so run their code, or include files.
+
+    Raises:
+      UserError: there is no run, or it imports something and is not trusted.
+    """
+    path = os.path.join(base_dir, CONFIG_FILE)
+    if not os.path.exists(path):
+        raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
+    text = Path(path).read_text(errors="replace")
+    found = re.findall(r"^\s*((?:import|from|include)\b.*)$", text, re.MULTILINE)
+    if found and not trust_imports:
+        raise UserError(
+            f"{path} says '{found[0].strip()}', which runs code that is not this package's: add "
+            "--trust_imports (in Python trust_imports=True) if you trust this run."
+        )
+    parse([path])
+
+
 def _write(base_dir: str | os.PathLike, name: str, text: str) -> None:
     """A reader sees the old file or the new one, never half of it."""
     partial = Path(base_dir, f"{name}.partial")

@@ -127,6 +127,23 @@ def test_an_environment_must_be_a_factory():
         launch.make_environment()
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["import forged", "  from forged import it", "\timport forged as f", "include 'forged.gin'"],
+)
+def test_the_configuration_of_a_run_imports_nothing(line, tmp_path, monkeypatch):
+    """Unless it is trusted; a directory from somebody else must not run code."""
+    (tmp_path / "forged.py").write_text("raise SystemExit('code was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / gin_files.CONFIG_FILE).write_text(f"RSSM.units = 5\n{line}\n")
+    with pytest.raises(UserError, match=f"says '{line.strip()}'.*--trust_imports"):
+        gin_files.parse_recorded(tmp_path)
+    assert not gin.config_str().strip()
+    (tmp_path / gin_files.CONFIG_FILE).write_text("RSSM.units = 5\nimport forged\n")
+    with pytest.raises(SystemExit, match="code was run"):
+        gin_files.parse_recorded(tmp_path, trust_imports=True)
+
+
 def test_damaged_record_is_named(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(UserError, match=r"run\.json is damaged"):

@@ -119,6 +119,12 @@ MECHANISMS = {
         "if False:",
         "tests/experiment/test_gin_files.py::test_directory_of_another_run_is_refused",
     ),
+    "the configuration of a run imports nothing": (
+        "experiment/gin_files.py",
+        "if found and not trust_imports:",
+        "if False:",
+        "tests/experiment/test_gin_files.py::test_the_configuration_of_a_run_imports_nothing",
+    ),
     "overwritten steps are forgotten": (
         "replay.py",
         "lost=max(0, int(head) - self._rows)",
