@@ -171,8 +171,8 @@ def test_the_protocol_is_that_of_dreamer(name):
     assert protocol(f"{name}.gin") == protocol("atari.gin")
 
 
-# C51 is Rainbow's class with one-step returns, and QR-DQN nearly so: they run with the slow tests.
-SLOW = ("c51", "quantile", "full_rainbow")
+# Those whose parts others have run with the slow tests.
+SLOW = ("dqn", "c51", "quantile", "full_rainbow")
 MARKED = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in AGENTS]
 
 

@@ -211,7 +211,7 @@ class Failing(ScriptedEnvironment):
         return super().step(action)
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("asynchronous", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_failing_environment_is_named(tmp_path, asynchronous):
     gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=0"])
     bind(f"create_vector_environment.asynchronous={asynchronous}")
