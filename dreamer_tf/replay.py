@@ -11,6 +11,7 @@ and read through a memory map, so the operating system's page cache is the only 
 """
 
 import concurrent.futures
+import errno
 import math
 import os
 import shutil
@@ -80,7 +81,7 @@ class EpisodeReplay:
           read_only: only for looking at it, also while the run goes on and adds steps.
 
         Raises:
-          UserError: too little disk space, or files of another shape in the directory.
+          UserError: too little disk or address space, or files of another shape in the directory.
         """
         if capacity // num_streams < sequence_length:
             raise UserError(
@@ -402,8 +403,18 @@ class EpisodeReplay:
             if not self._read_only:
                 os.truncate(self._files[key], sizes[key])
             dtype, shape = self._fields[key]
+            try:
+                mapped = np.memmap(path, dtype, "r", shape=(slots, *shape))
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise
+                raise UserError(
+                    f"The replay maps {self.bytes / 1e9:.1f} GB of files into memory, for which "
+                    "this process has too little address space (ulimit -v): raise that limit, or "
+                    f"lower EpisodeReplay.capacity (now {self.capacity:,} steps)."
+                ) from error
             # A plain array over the memory map: slices of a np.memmap are slow.
-            self._maps[key] = np.asarray(np.memmap(path, dtype, "r", shape=(slots, *shape)))
+            self._maps[key] = np.asarray(mapped)
         self._head = os.open(self._directory / "head.bin", flags, 0o644)
         if not self._read_only and os.fstat(self._head).st_size < 8 * len(self._streams):
             os.truncate(self._head, 8 * len(self._streams))

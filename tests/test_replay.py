@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from collections import Counter
 
 import gymnasium
@@ -377,6 +380,19 @@ def test_too_little_disk(tmp_path, monkeypatch):
         make(tmp_path, capacity=int(free))  # 30 bytes and more a step
     assert "GB" in error.value.sentence and "--base_dir" in error.value.sentence
     assert not list(tmp_path.iterdir())
+
+
+def test_too_little_address_space(tmp_path):
+    """In a process of its own that may have half a GB more than it has; the files are sparse."""
+    code = f"""
+import resource
+from tests.test_replay import make
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**29,) * 2)
+make({str(tmp_path)!r}, capacity=50_000_000)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert re.search(r"UserError: The replay maps 1\.\d GB .* \(ulimit -v\)", found.stderr)
 
 
 def test_files_of_another_configuration(tmp_path):
