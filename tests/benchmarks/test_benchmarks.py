@@ -54,6 +54,8 @@ def test_environment(tmp_path):
 
 def test_end_to_end(tmp_path):
     arguments = ["--size=tiny", "--steps=30", "--prefill=30"]
+    short = ("Runner.max_steps_per_episode=60", "EpisodeReplay.batch_size=4")
+    arguments += [f"--gin_bindings={binding}" for binding in short]
     values = json_line(run(tmp_path, "end_to_end.py", *arguments))
     assert values.pop("share_of_updates") > 0
     shares = [value for key, value in values.items() if key.startswith("share_")]
