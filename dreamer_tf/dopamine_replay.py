@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.experiment.checkpoints import fingerprint, flush
+from dreamer_tf.experiment.dopamine_compat import ReplayElement
 
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
@@ -149,8 +150,6 @@ def _to_arrays(elements: list[Any]) -> dict[str, np.ndarray]:
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> list[Any]:
     """The elements again, as Dopamine's `compress` would have made them."""
-    from dreamer_tf.experiment.dopamine_compat import ReplayElement
-
     stacks = {}
     for name in _STACKS:
         shape, dtype = arrays[f"{name}.shape"], arrays[f"{name}.dtype"]

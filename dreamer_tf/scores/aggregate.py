@@ -75,12 +75,17 @@ def aggregate(scores: Scores) -> dict[str, float]:
     }
 
 
+def whole_rows(scores: Scores, over: Sequence[str]) -> int:
+    """Runs that an agent has on every one of the games."""
+    return min(len(scores[game]) for game in over)
+
+
 def matrix(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.ndarray:
     """Normalized scores [runs, games] as rliable takes them.
 
     Games with more runs than others lose the last ones, because every row needs every game.
     """
-    runs = min(len(scores[game]) for game in over)
+    runs = whole_rows(scores, over)
     return np.stack([normalize(game, scores[game][:runs], standard) for game in over], 1)
 
 

@@ -136,8 +136,7 @@ def improvement_rows(report: Report) -> list[dict[str, Any]]:
     rows = []
     for other in others:
         found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-        # An agent has as many runs here as on the game where it has fewest.
-        runs = [min(len(scores[agent][game]) for game in common) for agent in (first, other)]
+        runs = [aggregate.whole_rows(scores[agent], common) for agent in (first, other)]
         several = min(runs) > 1
         rows.append(
             {
@@ -163,7 +162,7 @@ def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
     taus = np.linspace(0.0, end, count)
     points = []
     for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
-        several = min(len(scores[agent][game]) for game in common) > 1
+        several = aggregate.whole_rows(scores[agent], common) > 1
         for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True):
             point = {"agent": agent, "score": float(tau), "share": share}
             points.append(point | ({"low": low, "high": high} if several else {}))

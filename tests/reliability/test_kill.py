@@ -32,11 +32,11 @@ BINDINGS = (
 TIMES = ("seconds", "Seconds", "PerSecond")
 
 
-def start(base_dir, fault=None, more=()):
-    command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=atari.gin", "--seed=3"]
+def start(base_dir, fault=None, more=(), gin_file="atari.gin", bindings=BINDINGS):
+    command = [sys.executable, "-m", "dreamer_tf.train", f"--gin_files={gin_file}", "--seed=3"]
     command += [
         f"--base_dir={base_dir}",
-        *(f"--gin_bindings={binding}" for binding in (*BINDINGS, *more)),
+        *(f"--gin_bindings={binding}" for binding in (*bindings, *more)),
     ]
     environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
     return subprocess.Popen(
@@ -177,15 +177,14 @@ DQN = (
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fault", ["replay_flushed:2", "checkpoint_written:1", "scores_written:3"])
 def test_an_agent_of_dopamine_that_is_killed(tmp_path, fault):
-    def finish(base_dir, fault=None):
-        command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=dqn.gin", "--seed=3"]
-        command += [f"--base_dir={base_dir}", *(f"--gin_bindings={binding}" for binding in DQN)]
-        environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
-        return subprocess.run(command, capture_output=True, env=environment, timeout=600).returncode
+    def outcome(base_dir, fault=None):
+        process = start(base_dir, fault, gin_file="dqn.gin", bindings=DQN)
+        process.communicate(timeout=600)
+        return process.returncode
 
-    assert finish(tmp_path / "whole") == 0
-    assert finish(tmp_path / "killed", fault) == -signal.SIGKILL
-    assert finish(tmp_path / "killed") == 0
+    assert outcome(tmp_path / "whole") == 0
+    assert outcome(tmp_path / "killed", fault) == -signal.SIGKILL
+    assert outcome(tmp_path / "killed") == 0
     found = []
     for base_dir in (tmp_path / "whole", tmp_path / "killed"):
         store = CheckpointStore(base_dir / "checkpoints")
