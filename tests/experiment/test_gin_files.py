@@ -60,7 +60,7 @@ def test_bindings_win_over_files():
     gin_files.parse(["atari_small.gin"], ["EpisodeReplay.batch_size=7"])
     assert gin.query_parameter("EpisodeReplay.batch_size") == 7
     assert gin.query_parameter("EpisodeReplay.sequence_length") == 32
-    assert gin.query_parameter("WorldModel.discount") == 0.995
+    assert gin.query_parameter("WorldModel.kl_scale") == 0.1
 
 
 @pytest.mark.parametrize(
