@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 help:
 	@echo "make venv       .venv with everything installed"
-	@echo "make train      train DreamerV2 on ALE Pong, small model, about ten minutes on two cores"
+	@echo "make train      train DreamerV2 on ALE Pong, small model, about seven minutes on two cores"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
