@@ -31,6 +31,7 @@ TINY = (
     "MLP.num_layers=1",
     "MLP.units=8",
     "ActorCritic.horizon=3",
+    "Learner.jit_compile=False",
 )
 
 
