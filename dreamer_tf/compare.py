@@ -6,10 +6,14 @@ python -m dreamer_tf.compare --runs='runs/*/*/*' --baselines=Rainbow,IQN --out=r
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from dreamer_tf import command_line
+
+if TYPE_CHECKING:
+    from dreamer_tf.scores import report
 
 FLAGS = flags.FLAGS
 FORMATS = ("html", "md", "csv", "png")
@@ -24,6 +28,10 @@ flags.DEFINE_list(
 )
 flags.DEFINE_list("games", [], "Games, as in Pong,Breakout; all by default.")
 flags.DEFINE_enum("phase", "eval", ["train", "eval"], "Which returns of our runs.")
+flags.DEFINE_integer("frames", None, "Compares after this many frames, not at the end.", 1)
+flags.DEFINE_enum(
+    "table", "games", ["games", "aggregates", "origins"], "Which table md and csv have."
+)
 flags.DEFINE_enum("format", None, FORMATS, "What is written; by default what --out ends with.")
 flags.DEFINE_string("out", None, "File; a table is printed where there is none.")
 flags.DEFINE_bool("mixed", False, "Compares runs of different protocols all the same.")
@@ -34,7 +42,7 @@ DEFAULT_BASELINES = ("DreamerV2", "Rainbow", "IQN", "C51", "DQN")
 def main(argv: Sequence[str]) -> int:
     """Writes or prints the comparison."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.scores import curves, report
+    from dreamer_tf.scores import report
 
     form = FLAGS.format or (Path(FLAGS.out).suffix.removeprefix(".") if FLAGS.out else "md")
     if form not in FORMATS:
@@ -46,36 +54,98 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--format={form} needs a file: add --out=report.{form}.")
     if FLAGS.out and not os.path.isdir(os.path.dirname(os.path.abspath(FLAGS.out))):
         raise UserError(f"--out={FLAGS.out}: its directory does not exist; make it first.")
-    chosen = {curves.game_key(game) for game in FLAGS.games}
-    runs = [
-        curve for curve in curves.own(FLAGS.runs, FLAGS.phase) if not chosen or curve.game in chosen
-    ]
-    if FLAGS.runs and not runs:
+    if FLAGS.out and FLAGS.format and Path(FLAGS.out).suffix not in ("", f".{FLAGS.format}"):
         raise UserError(
-            f"None of the runs has returns of --phase={FLAGS.phase}"
-            + (f" for --games={','.join(FLAGS.games)}." if chosen else ".")
+            f"--out={FLAGS.out} does not end as --format={FLAGS.format}: leave --format out, or "
+            f"end the name with .{FLAGS.format}."
         )
-    if not FLAGS.mixed:
-        curves.check_comparable(runs)
-    baselines = DEFAULT_BASELINES if FLAGS.baselines is None else FLAGS.baselines
-    games = chosen or ({curve.game for curve in runs} if runs else None)
-    found = report.Report(runs, curves.published([name for name in baselines if name], games))
-    if not found.all:
-        raise UserError("There is nothing to compare: name runs with --runs, or --baselines.")
+    found = _collect()
+    text = None
     if form == "html":
-        Path(FLAGS.out).write_text(report.to_html(found), encoding="utf-8")
-    elif form == "png":
+        text = report.to_html(found)
+    elif form == "csv":
+        text = report.to_csv(_rows(found, form))
+    elif form == "md":
+        text = report.to_markdown(_rows(found, form))
+        text += "".join(f"\n{sentence}\n" for sentence in found.absent)
+    if text is None:
         report.save_chart(found, FLAGS.out)
+    elif FLAGS.out is None:
+        print(text, end="")
     else:
-        rows = report.game_rows(found)
-        text = report.to_csv(rows) if form == "csv" else report.to_markdown(rows)
-        if FLAGS.out is None:
-            print(text, end="")
-        else:
+        try:
             Path(FLAGS.out).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--out={FLAGS.out} cannot be written ({error}).") from error
     if FLAGS.out:
         print(f"{len(found.runs)} runs, {len(found.baselines)} published runs, in {FLAGS.out}")
     return 0
+
+
+def _rows(found: "report.Report", form: str) -> list[dict[str, Any]]:
+    from dreamer_tf.errors import UserError
+    from dreamer_tf.scores import report
+
+    if FLAGS.table == "games":
+        return report.game_rows(found)
+    if FLAGS.table == "origins":
+        return report.origin_rows(found)
+    rows, _ = report.aggregate_rows(found)
+    if not rows:
+        raise UserError(
+            "There is no Atari game with reference scores that all agents have, so there are no "
+            "aggregates: name fewer --baselines or runs, or use --table=games."
+        )
+    return report.with_intervals(rows) if form == "md" else rows
+
+
+def _collect() -> "report.Report":
+    """What the flags name, and what they name in vain."""
+    from dreamer_tf.errors import UserError, nearest
+    from dreamer_tf.scores import curves, report
+
+    chosen = {curves.game_key(game): game for game in FLAGS.games}
+    absent = []
+    runs = curves.own(FLAGS.runs, FLAGS.phase)
+    for path in curves.files(FLAGS.runs):
+        if str(path.parent) not in {curve.source for curve in runs}:
+            absent.append(f"{path.parent} has no returns of --phase={FLAGS.phase} yet.")
+    if FLAGS.runs and not runs:
+        raise UserError(f"None of the runs has returns of --phase={FLAGS.phase}.")
+    runs = [curve for curve in runs if not chosen or curve.game in chosen]
+    names = DEFAULT_BASELINES if FLAGS.baselines is None else FLAGS.baselines
+    names = [name for name in names if name]
+    games = set(chosen) or ({curve.game for curve in runs} if runs else None)
+    baselines = curves.published(names, games)
+    if FLAGS.frames is not None:
+        short = sum(not curve.covers(FLAGS.frames) for curve in runs)
+        if short:
+            absent.append(f"{short} of the runs ended before --frames={FLAGS.frames}.")
+        runs, baselines = (
+            [curve.until(FLAGS.frames) for curve in found if curve.covers(FLAGS.frames)]
+            for found in (runs, baselines)
+        )
+    if not FLAGS.mixed:
+        curves.check_comparable(runs)
+    found = report.Report(runs, baselines)
+    until = "" if FLAGS.frames is None else f" up to --frames={FLAGS.frames}"
+    known = {curve.game for curve in curves.published(list(curves.PUBLISHED))} | set(found.games)
+    for key, game in chosen.items():
+        if key not in found.games:
+            hint = None if key in known else nearest(key, known)
+            absent.append(
+                f"There is no score of --games={game}{until}"
+                + (f"; did you mean {hint}?" if hint else ".")
+            )
+    for name in names:
+        if name not in {curve.agent for curve in baselines}:
+            absent.append(f"Nothing is published of {name} on these games{until}.")
+    if not found.all:
+        raise UserError(
+            " ".join(absent)
+            or f"There is nothing to compare{until}: name runs with --runs, or --baselines."
+        )
+    return found._replace(absent=tuple(absent))
 
 
 if __name__ == "__main__":

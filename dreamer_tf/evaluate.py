@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
                 "returns": returns,
                 "lengths": lengths,
                 "game": policy.environment.name,
-                "protocol": policy.environment.protocol,
+                "protocol": policy.protocol,
                 "checkpoint": policy.checkpoint,
                 "agent_steps": policy.agent_steps,
                 "seed": FLAGS.seed,

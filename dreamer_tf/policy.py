@@ -14,6 +14,7 @@ from dreamer_tf.environments.interface import (
     Environment,
     GymnasiumEnvironment,
     Observation,
+    protocol_label,
 )
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
@@ -70,6 +71,7 @@ class Policy:
         self.agent_steps = self.agent.agent_steps
         self._begin = True
         self._max_steps = _parameter("Runner.max_steps_per_episode", 27_000)
+        self.protocol = protocol_label(self.environment, self._max_steps)
 
     def open_replay(self) -> EpisodeReplay:
         """The experience of the run, to read it.

@@ -8,6 +8,8 @@ import jax
 import numpy as np
 import optax
 import pytest
+from dopamine.jax.replay_memory.accumulator import TransitionAccumulator
+from dopamine.jax.replay_memory.elements import TransitionElement
 
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError
@@ -46,17 +48,6 @@ OWN = {
         "double_dqn": False,
     },
 }
-PROTOCOL = (
-    "DreamerRunner.create_environment_fn",
-    "AtariEnvironment.game_name",
-    "AtariEnvironment.preset",
-    "AtariEnvironment.action_repeat",
-    "AtariEnvironment.grayscale",
-    "Runner.training_steps",
-    "Runner.evaluation_steps",
-    "Runner.max_steps_per_episode",
-    "Runner.num_iterations",
-)
 SHORT = (
     "Runner.num_iterations=2",
     "Runner.training_steps=40",
@@ -166,7 +157,11 @@ def test_the_protocol_is_that_of_dreamer(name):
     def protocol(file):
         gin.clear_config()
         gin_files.parse([file])
-        return {parameter: str(gin.query_parameter(parameter)) for parameter in PROTOCOL}
+        parts = ("AtariEnvironment.", "Runner.", "DreamerRunner.")
+        found = {key: value for key, value in gin_files.bindings().items() if key.startswith(parts)}
+        assert len(found) > 8
+        different = ("AtariEnvironment.image_sizes", "Runner.clip_rewards")  # docs/dopamine.md
+        return {key: value for key, value in found.items() if key not in different}
 
     assert protocol(f"{name}.gin") == protocol("atari.gin")
 
@@ -263,6 +258,26 @@ def test_what_truncation_and_termination_leave_in_the_replay(small_dqn, tmp_path
             ends.add(after)
         assert before <= 7  # 9 steps, of which the last observation never arrives
     assert ends == {5}  # of the episodes of six steps; those of nine were truncated
+
+
+@pytest.mark.parametrize("terminated", [True, False])
+def test_ends_of_episodes_with_three_steps_returns(terminated):
+    """What docs/dopamine.md says of n = 3, from Dopamine's accumulator alone: rewards 1 to 8."""
+    accumulator = TransitionAccumulator(stack_size=4, update_horizon=3, gamma=1.0)
+    stored = []
+    for step in range(1, 9):
+        last = step == 8
+        image = np.full((2, 2), step - 1, np.uint8)
+        element = TransitionElement(image, 0, float(step), last and terminated, last)
+        stored += list(accumulator.accumulate(element))
+    found = [(x.state[0, 0].tolist(), x.reward, bool(x.is_terminal)) for x in stored]
+    if not terminated:  # no return across the end, and no flag
+        assert found[-1] == ([1, 2, 3, 4], 5.0 + 6.0 + 7.0, False)
+        assert not any(flag for _, _, flag in found)
+        return
+    flagged = [(stack[-1], reward) for stack, reward, flag in found if flag]
+    assert flagged == [(4, 18.0)] * 4 + [(5, 21.0), (6, 15.0)]
+    assert [stack for stack, _, _ in found[-2:]] == [[0, 0, 0, 5], [0, 0, 0, 6]]
 
 
 def test_an_interrupted_episode_is_closed(small_dqn, tmp_path):

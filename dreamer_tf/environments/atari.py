@@ -111,7 +111,11 @@ class AtariEnvironment:
         settings = PRESETS[preset] | changed
         self.name = game_name
         self.settings = settings | {"action_repeat": action_repeat}
-        self.protocol = preset if settings == PRESETS[preset] else f"{preset} (changed)"
+        differing = {k: v for k, v in settings.items() if v != PRESETS[preset][k]}
+        if action_repeat != 4:
+            differing["action_repeat"] = action_repeat
+        self.protocol = ", ".join([preset, *(f"{k}={v}" for k, v in differing.items())])
+        self.max_steps = -(-settings["max_frames"] // action_repeat)  # agent steps of an episode
         self.frames_per_step = action_repeat
         self._noop_max = settings["noop_max"]
         self._end_on_life_loss = settings["end_on_life_loss"]

@@ -91,6 +91,8 @@ class ControlSuiteTask:
             )
         self.name = f"{domain_name}_{task_name}"
         self.protocol = f"control_suite, {observations}"
+        if action_repeat != 2:
+            self.protocol += f", action_repeat={action_repeat}"
         self.frames_per_step = action_repeat
         self._image_size = image_size
         self._pixels = observations != "proprio"

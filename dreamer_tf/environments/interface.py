@@ -39,6 +39,20 @@ def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nd
     return low + (action + 1.0) / 2.0 * (high - low)
 
 
+def protocol_label(environment: Environment, max_steps: int) -> str:
+    """The environment's protocol, with the episode limit where the Runner's comes before its own.
+
+    Args:
+      environment: whose attribute `max_steps`, if it has one, are the agent steps after which it
+        truncates an episode itself.
+      max_steps: `Runner.max_steps_per_episode`, agent steps.
+    """
+    own = getattr(environment, "max_steps", None)
+    if own is None or max_steps >= own:
+        return environment.protocol
+    return f"{environment.protocol}, max_steps_per_episode={max_steps}"
+
+
 def check_arrival(
     space: gymnasium.spaces.Dict, observation: Observation, reward: float = 0.0
 ) -> None:

@@ -13,7 +13,12 @@ from absl import logging
 from gymnasium.vector import VectorEnv
 
 from dreamer_tf import dreams, video
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment, close
+from dreamer_tf.environments.interface import (
+    DopamineEnvironment,
+    Environment,
+    close,
+    protocol_label,
+)
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import disk, faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
@@ -504,7 +509,7 @@ class DreamerRunner(Runner):
                     seed=self.seed,
                     frames=self._agent.agent_steps * self.environment.frames_per_step,
                     episodes=len(returns),
-                    protocol=self.environment.protocol,
+                    protocol=protocol_label(self.environment, self._max_steps_per_episode),
                     gin_hash=gin_hash,
                 )
                 self.scores.append(score)

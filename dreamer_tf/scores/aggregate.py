@@ -3,9 +3,9 @@
 A score is normalized per game and run BEFORE anything is averaged (appendix K).
 """
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from dreamer_tf.scores import curves
 Scores = Mapping[str, Sequence[float]]
 
 AGGREGATES = ("gamer_median", "gamer_mean", "record_mean", "clipped_record_mean")
+STATISTICS = (*AGGREGATES, "IQM", "optimality_gap")
+_ROWS = 120  # at most, where games have different numbers of runs
 
 
 class Interval(NamedTuple):
@@ -42,10 +44,15 @@ def reference(game: str, standard: str) -> tuple[float, float]:
     Raises:
       UserError: there is no such score for the game.
     """
-    for row in curves.table("reference_scores"):
-        if row["Game"] == game and standard in row and "Random" in row:
-            return float(row["Random"]), float(row[standard])
-    raise UserError(f"There is no {standard.lower()} score for the game '{game}'.")
+    row = _references().get(game, {})
+    if standard not in row or "Random" not in row:
+        raise UserError(f"There is no {standard.lower()} score for the game '{game}'.")
+    return float(row["Random"]), float(row[standard])
+
+
+@functools.cache
+def _references() -> dict[str, dict[str, Any]]:
+    return {str(row["Game"]): row for row in curves.table("reference_scores")}
 
 
 def normalize(game: str, scores: Sequence[float] | float, standard: str) -> np.ndarray:
@@ -75,85 +82,105 @@ def aggregate(scores: Scores) -> dict[str, float]:
     }
 
 
-def whole_rows(scores: Scores, over: Sequence[str]) -> int:
-    """Runs that an agent has on every one of the games."""
-    return min(len(scores[game]) for game in over)
+def evenly(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.ndarray:
+    """Normalized scores [rows, games] as rliable takes them, every run of a game equally often.
 
-
-def matrix(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.ndarray:
-    """Normalized scores [runs, games] as rliable takes them.
-
-    Games with more runs than others lose the last ones, because every row needs every game.
+    Games may have different numbers of runs: rows are then their least common multiple, or
+    `_ROWS`, in which case runs of a game differ by one row in how often they stand there.
     """
-    runs = whole_rows(scores, over)
-    return np.stack([normalize(game, scores[game][:runs], standard) for game in over], 1)
+    rows = min(math.lcm(*(len(scores[game]) for game in over)), _ROWS)
+    columns = []
+    for game in over:
+        runs = np.sort(normalize(game, scores[game], standard))
+        columns.append(runs[np.arange(rows) * len(runs) // rows])
+    return np.stack(columns, 1)
+
+
+def statistics(scores: Scores, over: Sequence[str]) -> np.ndarray:
+    """The paper's aggregates, and rliable's IQM and optimality gap of gamer normalized scores."""
+    from rliable import metrics
+
+    values = aggregate({game: scores[game] for game in over})
+    matrix = evenly(scores, over)
+    return np.array(
+        [
+            *(values[name] for name in AGGREGATES),
+            metrics.aggregate_iqm(matrix),
+            metrics.aggregate_optimality_gap(matrix),
+        ]
+    )
 
 
 def intervals(
-    scores: Mapping[str, Scores], over: Sequence[str], standard: str = "Gamer", reps: int = 2000
+    scores: Mapping[str, Scores], over: Sequence[str], reps: int = 1000
 ) -> dict[str, dict[str, Interval]]:
-    """rliable's aggregates with stratified bootstrap intervals (Agarwal et al., 2021).
+    """Aggregates with stratified bootstrap intervals (Agarwal et al., 2021).
 
     Args:
-      scores: agent -> game -> scores.
+      scores: agent -> game -> scores of its runs; their numbers may differ.
       over: games that every agent has.
-      standard: 'Gamer' or 'Record'.
       reps: bootstrap samples.
 
     Returns:
-      agent -> 'IQM', 'median', 'mean', 'optimality gap' -> interval.
+      agent -> name of `STATISTICS` -> interval.
     """
-    from rliable import metrics
+    found = {}
+    for agent, table in scores.items():
+        bounds = _bootstrap([table], over, lambda table: statistics(table, over), reps)
+        found[agent] = dict(zip(STATISTICS, bounds, strict=True))
+    return found
 
-    functions: dict[str, Callable[[np.ndarray], float]] = {
-        "IQM": metrics.aggregate_iqm,
-        "median": metrics.aggregate_median,
-        "mean": metrics.aggregate_mean,
-        "optimality gap": metrics.aggregate_optimality_gap,
-    }
-    matrices = {agent: matrix(table, over, standard) for agent, table in scores.items()}
-    points, bounds = _estimate(
-        matrices, lambda x: np.array([function(x) for function in functions.values()]), reps
-    )
-    return {
-        agent: {
-            name: Interval(float(points[agent][i]), *map(float, bounds[agent][:, i]))
-            for i, name in enumerate(functions)
-        }
-        for agent in matrices
-    }
+
+def paper_intervals(scores: Scores, reps: int = 1000) -> dict[str, Interval]:
+    """The paper's four aggregates alone, with intervals as above.
+
+    Args:
+      scores: of one agent.
+      reps: bootstrap samples.
+    """
+
+    def values(table: Scores) -> np.ndarray:
+        found = aggregate(table)
+        return np.array([found[name] for name in AGGREGATES])
+
+    return dict(zip(AGGREGATES, _bootstrap([scores], list(scores), values, reps), strict=True))
 
 
 def probability_of_improvement(
     left: Scores, right: Scores, over: Sequence[str], reps: int = 500
 ) -> Interval:
-    """Probability that a run of `left` beats a run of `right` on a random game."""
-    from rliable import metrics
+    """Probability that a run of `left` beats a run of `right` on a random game; ties are halves.
 
-    pair = {"pair": (matrix(left, over), matrix(right, over))}
-    points, bounds = _estimate(pair, metrics.probability_of_improvement, reps)
-    low, high = np.ravel(bounds["pair"])
-    return Interval(float(np.ravel(points["pair"])[0]), float(low), float(high))
+    rliable's `metrics.probability_of_improvement`, which takes equal numbers of runs only and
+    computes an exact p-value, not needed here, for every game and sample.
+    """
 
+    def probability(left: Scores, right: Scores) -> float:
+        beats = [np.sign(np.subtract.outer(left[game], right[game])).mean() for game in over]
+        return 0.5 + np.mean(beats) / 2
 
-def _estimate(data: Mapping[str, Any], function: Callable, reps: int) -> tuple[dict, dict]:
-    """rliable's point estimates and 95% intervals, the same in every call."""
-    from rliable import library
-
-    with warnings.catch_warnings(), _same_samples():
-        warnings.simplefilter("ignore", FutureWarning)  # rliable uses arch's old argument
-        return library.get_interval_estimates(data, function, reps=reps)
+    return _bootstrap([left, right], over, probability, reps)[0]
 
 
-@contextlib.contextmanager
-def _same_samples() -> Iterator[None]:
-    """rliable draws from NumPy's global generator, whatever it is given."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
+def _bootstrap(
+    tables: Sequence[Scores], over: Sequence[str], function: Callable, reps: int
+) -> list[Interval]:
+    """95% percentile intervals of function(*tables); runs are drawn again within each game.
+
+    This is rliable's stratified bootstrap for games with different numbers of runs, which
+    rliable itself does not take; it is made of the same package.
+    """
+    from arch.bootstrap import IndependentSamplesBootstrap
+
+    def of_samples(*samples: np.ndarray) -> np.ndarray:
+        columns = iter(samples)
+        return np.atleast_1d(function(*({game: next(columns) for game in over} for _ in tables)))
+
+    runs = [np.asarray(table[game], float) for table in tables for game in over]
+    bootstrap = IndependentSamplesBootstrap(*runs, seed=np.random.RandomState(0))
+    low, high = bootstrap.conf_int(of_samples, reps=reps, method="percentile")
+    values = of_samples(*runs)
+    return [Interval(*map(float, ends)) for ends in zip(values, low, high, strict=True)]
 
 
 def performance_profiles(
@@ -162,7 +189,7 @@ def performance_profiles(
     """Share of runs and games with a gamer normalized score above each tau.
 
     Args:
-      scores: agent -> game -> scores.
+      scores: agent -> game -> scores of its runs; their numbers may differ.
       over: games that every agent has.
       taus: [K] normalized scores.
       reps: bootstrap samples.
@@ -172,14 +199,19 @@ def performance_profiles(
     """
     from rliable import library
 
-    matrices = {agent: matrix(table, over) for agent, table in scores.items()}
-    with _same_samples():
-        shares, bounds = library.create_performance_profile(matrices, taus, reps=reps)
-    return {agent: np.stack([shares[agent], *bounds[agent]], 1) for agent in matrices}
+    def profile(table: Scores) -> np.ndarray:
+        return library.score_distributions(evenly(table, over), list(taus))
+
+    return {
+        agent: np.array(_bootstrap([table], over, profile, reps)) for agent, table in scores.items()
+    }
 
 
 def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
-    """Mean over runs with its 95% bootstrap interval; the value alone for a single run."""
+    """Mean over runs with its 95% bootstrap interval.
+
+    Of a single run it is the value alone, and of two runs just the two.
+    """
     array = np.asarray(values, float)
     if len(array) == 1:
         return Interval(float(array[0]), float(array[0]), float(array[0]))

@@ -36,6 +36,11 @@ class Curve(NamedTuple):
         index = np.searchsorted(self.frames, frames, side="right") - 1
         return float(self.values[index]) if index >= 0 else float("nan")
 
+    def until(self, frames: float) -> "Curve":
+        """Without what came after a number of frames."""
+        seen = self.frames <= frames
+        return self._replace(frames=self.frames[seen], values=self.values[seen])
+
     def covers(self, frames: float) -> bool:
         """Whether the run had begun, and not ended long before (it may miss a twentieth)."""
         return bool(self.frames[0] <= frames <= self.frames[-1] / 0.95)
@@ -49,7 +54,8 @@ class Published(NamedTuple):
     source: str
 
 
-_DOPAMINE = Published("train", "dopamine", "Castro et al., 2018, Dopamine's baseline data")
+_DOPAMINE = Published("train", "dopamine", "Dopamine's baseline data (Castro et al., 2018)")
+_AT_400K = Published("unknown", "unknown", "means collected by the authors of DreamerV2")
 _DREAMER = Published("unknown", "machado2018", "Hafner et al., 2021, the authors' score files")
 PUBLISHED = {
     "DQN": _DOPAMINE,
@@ -61,6 +67,21 @@ PUBLISHED = {
     "DreamerV2": _DREAMER,
     "DreamerV2 (schedules)": _DREAMER,
     "DreamerV2 (Montezuma)": _DREAMER,
+    "SimPLe at 400k": _AT_400K,
+    "Rainbow at 400k": _AT_400K,
+}
+# What the names of protocols stand for.
+PROTOCOLS = {
+    "machado2018": "Atari: sticky actions (0.25), all 18 actions, action repeat 4, no information "
+    "about lives, episodes of at most 108,000 frames (Machado et al., 2018)",
+    "nature2015": "Atari: no-op starts, the actions that the game uses, action repeat 4, a lost "
+    "life ends an episode for learning (Mnih et al., 2015)",
+    "dopamine": "Atari: as machado2018, with the actions that the game uses; returns while "
+    "training, epsilon 0.01",
+    "control_suite": "DeepMind Control Suite: episodes of 1,000 simulation steps, action repeat "
+    "2; from pixels or proprioception",
+    "gymnasium": "a Gymnasium environment with its own limits",
+    "unknown": "the source does not say",
 }
 
 
@@ -101,7 +122,7 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
             )
     wanted = None if games is None else set(games)
     suites = ("atari",) if wanted is None else ("atari", "control_suite")
-    found = []
+    found = _at_400k(agents, wanted)
     for path in [path for suite in suites for path in sorted((directory() / suite).glob("*.json"))]:
         game = game_key(path.stem)
         if wanted is not None and game not in wanted:
@@ -128,7 +149,26 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
                     values,
                 )
             )
-    return found
+    return sorted(found, key=lambda curve: agents.index(curve.agent))
+
+
+def _at_400k(agents: Sequence[str], games: set[str] | None) -> list[Curve]:
+    """Scores that were published for one number of frames only."""
+    return [
+        Curve(
+            agent,
+            str(row["Game"]),
+            "0",
+            PUBLISHED[agent].phase,
+            PUBLISHED[agent].protocol,
+            "published",
+            np.array([400_000.0]),
+            np.array([row[agent]], float),
+        )
+        for row in table("reference_scores")
+        for agent in agents
+        if agent in row and (games is None or row["Game"] in games)
+    ]
 
 
 def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
@@ -139,33 +179,60 @@ def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
       phase: 'train' or 'eval'.
 
     Returns:
-      Where runs of one agent on one game have different configurations they are different agents,
-      and named so.
+      Where runs of one agent on one game, or on several of the 55 Atari games, have different
+      configurations, they are different agents and named so.
 
     Raises:
-      UserError: nothing is found, or a file is no score file.
+      UserError: nothing is found, a file is no score file, or two are of the same run.
     """
-    curves, seen = [], set()
+    curves = [curve for path in files(patterns) for curve in _curves_of_file(path, phase)]
+    _refuse_copies(curves)
+    return _named_by_configuration(curves)
+
+
+def files(patterns: Sequence[str]) -> list[Path]:
+    """Score files that the patterns name, each of them once.
+
+    Raises:
+      UserError: a pattern finds nothing.
+    """
+    found: dict[Path, Path] = {}
     for pattern in patterns:
-        paths = sorted(glob.glob(pattern))
-        files = [Path(path) / score_files.FILE if Path(path).is_dir() else path for path in paths]
-        files = [path for path in files if Path(path).is_file()]
-        if not files:
+        paths = [Path(path) for path in sorted(glob.glob(pattern))]
+        paths = [path / score_files.FILE if path.is_dir() else path for path in paths]
+        paths = [path for path in paths if path.is_file()]
+        if not paths:
             raise UserError(
                 f"--runs={pattern}: there is no {score_files.FILE} in such a place; name base "
-                "directories, as in --runs='runs/*/*/*'."
+                "directories, as in --runs='runs/*/*/*', and repeat the flag for several patterns."
             )
-        for path in files:
-            if (resolved := Path(path).resolve()) not in seen:
-                seen.add(resolved)
-                curves += _curves_of_file(path, phase)
-    return _named_by_configuration(curves)
+        for path in paths:
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def suite(game: str) -> str:
+    """What scores are aggregated over: the 55 Atari games together, other tasks alone."""
+    return "atari" if game in {row["Game"] for row in table("table_k1")} else game
+
+
+def _refuse_copies(found: Sequence[Curve]) -> None:
+    seen: dict[tuple, Curve] = {}
+    for curve in found:
+        key = (curve.agent, curve.game, curve.run, curve.protocol, curve.gin_hash)
+        before = seen.setdefault(key, curve)
+        both = min(len(before.values), len(curve.values))
+        if before is not curve and np.array_equal(before.values[:both], curve.values[:both]):
+            raise UserError(
+                f"{before.source} and {curve.source} are the same run, with the same seed, "
+                "configuration and scores, and would count as two: leave one out of --runs."
+            )
 
 
 def _named_by_configuration(found: list[Curve]) -> list[Curve]:
     hashes: dict[tuple[str, str], set[str]] = {}
     for curve in found:
-        hashes.setdefault((curve.agent, curve.game), set()).add(curve.gin_hash)
+        hashes.setdefault((curve.agent, suite(curve.game)), set()).add(curve.gin_hash)
     ambiguous = {agent for (agent, _), several in hashes.items() if len(several) > 1}
     return [
         curve._replace(agent=f"{curve.agent} {curve.gin_hash[:6]}")
@@ -198,17 +265,18 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
 
 
 def check_comparable(curves: Iterable[Curve]) -> None:
-    """Refuses to put runs of different protocols of the same game side by side.
+    """Refuses to put runs of different protocols of the same suite side by side.
 
     Raises:
       UserError: names both.
     """
     seen: dict[str, Curve] = {}
     for curve in curves:
-        before = seen.setdefault(curve.game, curve)
+        before = seen.setdefault(suite(curve.game), curve)
         if before.protocol != curve.protocol:
+            where = curve.game if curve.game == before.game else f"{before.game} and {curve.game}"
             raise UserError(
                 f"{before.source} was run under the protocol '{before.protocol}' and "
-                f"{curve.source} under '{curve.protocol}', so their scores of {curve.game} do not "
+                f"{curve.source} under '{curve.protocol}', so their scores of {where} do not "
                 "mean the same: leave one out of --runs, or add --mixed to compare them anyway."
             )

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,10 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.scores import aggregate, curves
 
 _POINTS = 40  # of a drawn curve
+_SINGLES = 60  # runs; more of them are not drawn one by one
+_EARLY = (
+    "A run that ended before 95% of the frames of the agent's longest run on the game is left out."
+)
 
 
 class Report(NamedTuple):
@@ -18,6 +23,7 @@ class Report(NamedTuple):
 
     runs: list[curves.Curve]  # ours
     baselines: list[curves.Curve]  # published
+    absent: tuple[str, ...] = ()  # what was asked for and has no score at all, in words
 
     @property
     def all(self) -> list[curves.Curve]:
@@ -97,34 +103,52 @@ def common_scores(report: Report) -> tuple[dict[str, dict[str, list[float]]], li
 
 
 def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
-    """The paper's aggregates and the IQM with its interval, over the games that all agents have.
+    """The paper's aggregates, IQM and optimality gap, over the games that all agents have.
 
     Returns:
-      One row for each agent, and the games; no rows where no game is common to all.
+      One row for each agent, with the ends of each interval where every game has several runs,
+      and the games; no rows where no game is common to all.
     """
     scores, common = common_scores(report)
     if not common:
         return [], []
-    intervals = aggregate.intervals(scores, common)
+    facts = _facts(report, common)
     rows = []
-    for agent, table in scores.items():
-        values = aggregate.aggregate({game: table[game] for game in common})
-        iqm = intervals[agent]["IQM"]
-        runs = sorted({len(table[game]) for game in common})
-        several = runs[0] > 1
-        rows.append(
-            {
-                "agent": agent,
-                **values,
-                "IQM": iqm.value,
-                "IQM low": iqm.low if several else "",
-                "IQM high": iqm.high if several else "",
-                "optimality gap": intervals[agent]["optimality gap"].value,
-                "runs": f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}",
-                "runs in the IQM": runs[0],
-            }
-        )
+    for agent, found in aggregate.intervals(scores, common).items():
+        row: dict[str, Any] = {"agent": agent}
+        several = _fewest_runs(scores[agent], common) > 1
+        for name, interval in found.items():
+            row[name] = interval.value
+            row[f"{name} low"] = interval.low if several else ""
+            row[f"{name} high"] = interval.high if several else ""
+        rows.append(row | facts[agent])
     return rows, common
+
+
+def _fewest_runs(table: aggregate.Scores, over: Sequence[str]) -> int:
+    return min(len(table[game]) for game in over)
+
+
+def _facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Label -> what an aggregate over games is made of."""
+    groups = _grouped(report.all)
+    facts = {}
+    for agent in report.agents:
+        found = [curve for game in over for curve in groups.get((game, agent), [])]
+        whole = [whole_runs(groups[game, agent]) for game in over if (game, agent) in groups]
+        facts[agent] = {
+            "runs a game": _range([len(runs) for runs in whole], "{:,}"),
+            "ended early": f"{len(found) - sum(map(len, whole)):,}",
+            "frames": _range([max(c.frames[-1] for c in runs) / 1e6 for runs in whole], "{:.3g}M"),
+            "phase": ", ".join(sorted({curve.phase for curve in found})),
+            "protocol": ", ".join(sorted({curve.protocol for curve in found})),
+        }
+    return facts
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    ends = list(dict.fromkeys(form.format(value) for value in (min(values), max(values))))
+    return " to ".join(ends)
 
 
 def improvement_rows(report: Report) -> list[dict[str, Any]]:
@@ -133,19 +157,22 @@ def improvement_rows(report: Report) -> list[dict[str, Any]]:
     if not common or len(scores) < 2:
         return []
     first, *others = report.agents
+    facts = _facts(report, common)
     rows = []
     for other in others:
         found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-        runs = [aggregate.whole_rows(scores[agent], common) for agent in (first, other)]
-        several = min(runs) > 1
+        several = min(_fewest_runs(scores[agent], common) for agent in (first, other)) > 1
         rows.append(
             {
                 "agent": first,
                 "better than": other,
-                "runs": " against ".join(map(str, runs)),
                 "probability": found.value,
                 "low": found.low if several else "",
                 "high": found.high if several else "",
+            }
+            | {
+                name: f"{facts[first][name]} against {facts[other][name]}"
+                for name in ("runs a game", "frames", "protocol")
             }
         )
     return rows
@@ -156,13 +183,13 @@ def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
     scores, common = common_scores(report)
     if not common:
         return []
-    normalized = [aggregate.matrix(table, common) for table in scores.values()]
+    normalized = [aggregate.evenly(table, common) for table in scores.values()]
     # Most games lie within a few gamers' scores; a single one reaches a hundred.
     end = max(float(np.quantile(np.concatenate([m.ravel() for m in normalized]), 0.95)), 1.0)
     taus = np.linspace(0.0, end, count)
     points = []
     for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
-        several = aggregate.whole_rows(scores[agent], common) > 1
+        several = _fewest_runs(scores[agent], common) > 1
         for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True):
             point = {"agent": agent, "score": float(tau), "share": share}
             points.append(point | ({"low": low, "high": high} if several else {}))
@@ -184,9 +211,21 @@ def profiles_chart(points: Sequence[dict[str, Any]]) -> Any:
 
 
 def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
-    """Means over runs with 95% bootstrap intervals, on a common grid of frames."""
+    """Means over runs with 95% bootstrap intervals, on a common grid of frames.
+
+    Returns:
+      Points with 'return', 'low', 'high' and 'runs', the number of runs. Where the runs are few
+      enough to be told apart, also points of single ones, with 'run' and 'single'.
+    """
+    groups = _grouped(found)
+    singles = sum(map(len, groups.values())) <= _SINGLES
     points = []
-    for (game, agent), runs in _grouped(found).items():
+    for (game, agent), runs in groups.items():
+        if singles:
+            for curve in runs:
+                place = {"game": game, "agent": agent, "run": curve.run}
+                for frames, value in zip(curve.frames, curve.values, strict=True):
+                    points.append(place | {"frames": float(frames), "single": float(value)})
         grid = sorted({float(frames) for curve in runs for frames in curve.frames})
         # Runs report after whole episodes, at nearly the same frames: the last is enough.
         close = 0.02 * grid[-1]
@@ -217,18 +256,38 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
     """Curves of all games with bands (figure F1), an Altair chart."""
     import altair as alt
 
-    data = alt.Data(values=list(points))
-    base = alt.Chart(data).encode(
-        x=alt.X("frames:Q", title="frames", axis=alt.Axis(format="~s")),
+    means = [point for point in points if "return" in point]
+    ends = {}
+    for point in means:
+        ends[point["game"], point["agent"]] = point["frames"]  # ascending
+    apart = any(
+        max(frames) > 10 * min(frames)
+        for game in {game for game, _ in ends}
+        for frames in [[end for (other, _), end in ends.items() if other == game]]
+    )
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X(
+            "frames:Q",
+            title="frames",
+            axis=alt.Axis(format="~s"),
+            scale=alt.Scale(type="log" if apart else "linear"),
+        ),
         color=alt.Color("agent:N", title="agent"),
     )
-    band = base.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
-    line = base.mark_line(point=len(points) < 200).encode(
+    mean = base.transform_filter("isValid(datum.return)")
+    band = mean.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
+    line = mean.mark_line(point=len(means) < 200).encode(
         y="return:Q",
         tooltip=["agent:N", "game:N", "frames:Q", "return:Q", "low:Q", "high:Q", "runs:Q"],
     )
+    single = (
+        base.transform_filter("isValid(datum.single)")
+        .mark_line(strokeWidth=1, opacity=0.5)
+        .encode(y="single:Q", detail="run:N", tooltip=["agent:N", "game:N", "run:N", "single:Q"])
+    )
+    layers = [band, single, line] if len(means) < len(points) else [band, line]
     return (
-        alt.layer(band, line)
+        alt.layer(*layers)
         .properties(width=260, height=180)
         .facet(facet=alt.Facet("game:N", title=None), columns=columns)
         .resolve_scale(x="independent", y="independent")
@@ -260,24 +319,29 @@ def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> A
     )
 
 
-def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 20) -> list[dict]:
-    """The paper's four aggregates at points of training (figure 4)."""
+def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12) -> list[dict]:
+    """The paper's four aggregates at points of training (figure 4), with intervals."""
     if not over:
         return []
     points = []
-    chosen = set(over)
+    groups = _grouped(report.all)
     for agent in report.agents:
-        found = [c for c in report.all if label(c) == agent and c.game in chosen]
+        found = [curve for game in over for curve in groups[game, agent]]
         for frames in np.linspace(0, max(curve.frames[-1] for curve in found), count + 1)[1:]:
             scores: dict[str, list[float]] = {}
             for curve in found:
                 if curve.covers(frames):
                     scores.setdefault(curve.game, []).append(curve.at(frames))
-            if len(scores) == len(chosen):
-                points += [
-                    {"agent": agent, "frames": float(frames), "aggregate": name, "value": value}
-                    for name, value in aggregate.aggregate(scores).items()
-                ]
+            if len(scores) < len(over):
+                continue
+            runs = [len(values) for values in scores.values()]
+            estimates = aggregate.paper_intervals(scores, reps=200)
+            for name, interval in estimates.items():
+                point = {"agent": agent, "frames": float(frames), "aggregate": name}
+                point |= {"value": interval.value, "runs": _range(runs, "{:,}") + " a game"}
+                if min(runs) > 1:
+                    point |= {"low": interval.low, "high": interval.high}
+                points.append(point)
     return points
 
 
@@ -285,15 +349,15 @@ def aggregates_chart(points: Sequence[dict[str, Any]]) -> Any:
     """Figure 4, an Altair chart."""
     import altair as alt
 
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X("frames:Q", axis=alt.Axis(format="~s")), color="agent:N"
+    )
+    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    line = base.mark_line(point=True).encode(
+        y="value:Q", tooltip=["agent:N", "frames:Q", "value:Q", "low:Q", "high:Q", "runs:N"]
+    )
     return (
-        alt.Chart(alt.Data(values=list(points)))
-        .mark_line()
-        .encode(
-            x=alt.X("frames:Q", axis=alt.Axis(format="~s")),
-            y=alt.Y("value:Q", title=None),
-            color="agent:N",
-            tooltip=["agent:N", "frames:Q", "value:Q"],
-        )
+        alt.layer(band, line)
         .properties(width=220, height=180)
         .facet(facet=alt.Facet("aggregate:N", title=None, sort=list(aggregate.AGGREGATES)))
         .resolve_scale(y="independent")
@@ -301,8 +365,20 @@ def aggregates_chart(points: Sequence[dict[str, Any]]) -> Any:
 
 
 def missing(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """'agent on game' for everything that has no score."""
+    """'agent on game' for every agent that has no score on a game."""
     return [f"{row['agent']} on {row['game']}" for row in rows if not row["runs"]]
+
+
+def with_intervals(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ends of every interval in one cell with its value, for a table to look at."""
+    shown = []
+    for row in rows:
+        cells = {name: _shown(value) for name, value in row.items()}
+        for name in aggregate.STATISTICS:
+            low, high = cells.pop(f"{name} low"), cells.pop(f"{name} high")
+            cells[name] += f" ({low} to {high})" if low else ""
+        shown.append(cells)
+    return shown
 
 
 def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
@@ -347,7 +423,9 @@ def to_html(report: Report) -> str:
         charts.append(
             (
                 "Aggregates over frames",
-                f"Over the {len(common)} games that all agents have.",
+                f"Over the {len(common)} games that all agents have, with 95% stratified bootstrap "
+                "intervals where every game has several runs; runs that have ended are not drawn "
+                "on, so their number falls.",
                 aggregates_chart(over_frames),
             )
         )
@@ -365,7 +443,8 @@ def to_html(report: Report) -> str:
     charts.append(
         (
             "Curves",
-            "Mean over runs; the band is a 95% bootstrap interval of the mean.",
+            "Mean over runs; the band is a 95% bootstrap interval of the mean (of two runs: the "
+            "two). Thin lines are single runs, drawn where they are few.",
             curves_chart(curve_points(report.all)),
         )
     )
@@ -379,27 +458,53 @@ def to_html(report: Report) -> str:
         sections.append(
             f"<h2>Aggregates over {len(common)} games</h2>"
             "<p>Gamer and record normalized scores (section 3 of the DreamerV2 paper): normalized "
-            "for each game and run, then averaged over runs, then over games. IQM with a 95% "
-            "stratified bootstrap interval where there are several runs. Every agent at the end of "
-            "its own runs, without runs that ended before the others.</p>" + _table(aggregates)
+            "for each game and run, then averaged over runs, then over games. In parentheses the "
+            "95% stratified bootstrap interval, where every game has several runs; games count the "
+            "same whatever the number of their runs. Every agent at the end of its own runs, "
+            f"after the frames in the table. {_EARLY}</p>" + _table(with_intervals(aggregates))
+        )
+    if report.baselines and set(common) == set(aggregate.games()):
+        sections.append(
+            "<h2>As printed</h2><p>Table 1 of the DreamerV2 paper (Hafner et al., 2021). It was "
+            "made of all runs, also of those that ended early, and its DreamerV2 differs from the "
+            "published runs; the source does not say why.</p>" + _table(curves.table("table_1"))
         )
     improvements = improvement_rows(report)
     if improvements:
         sections.append(
             "<h2>Probability of improvement</h2><p>That a run of the one has a higher score than a "
             "run of the other on a game drawn at random, with a 95% stratified bootstrap interval "
-            "where there are several runs.</p>" + _table(improvements)
+            "where every game has several runs. Each agent at the end of its own runs, after the "
+            "frames in the table.</p>" + _table(improvements)
         )
     for number, (title, text, _) in enumerate(charts):
         sections.append(f"<h2>{html.escape(title)}</h2><p>{text}</p><div id='chart{number}'></div>")
-    sections.append("<h2>Last scores</h2>" + _table([row for row in rows if row["runs"]]))
+    sections.append(
+        "<h2>Last scores</h2><p>Means over runs with their 95% bootstrap intervals; the interval "
+        f"of two runs is the two runs. {_EARLY}</p>" + _table([row for row in rows if row["runs"]])
+    )
     gaps = missing(rows)
     if gaps:
         sections.append(
             f"<h2>Missing</h2><p>{len(gaps)} of {len(rows)} have no score here: "
             f"{html.escape('; '.join(gaps))}.</p>"
         )
+    if report.absent:
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.absent)
+        sections.append(f"<h2>Nothing found</h2><ul>{items}</ul>")
     sections.append("<h2>Where the numbers come from</h2>" + _table(origin_rows(report)))
+    names = {curve.protocol.split(",")[0] for curve in report.all}
+    sections.append(
+        "<h2>Protocols</h2><p>What stands after a comma was changed.</p>"
+        + _table(
+            [
+                {"protocol": name, "means": text}
+                for name, text in curves.PROTOCOLS.items()
+                if name in names
+            ]
+        )
+    )
+    sections.append(_configurations(report.runs))
     embeds = "\n".join(
         f"vegaEmbed('#chart{number}', {_safe(chart.to_dict())}, {{actions: false}})"
         f".catch(error => {{document.getElementById('chart{number}').textContent = error}});"
@@ -410,6 +515,23 @@ def to_html(report: Report) -> str:
         bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
         embeds=embeds,
     )
+
+
+def _configurations(runs: Sequence[curves.Curve]) -> str:
+    """The gin configuration of every hash, where a run's directory still has it."""
+    if not runs:
+        return ""
+    texts: dict[str, str] = {}
+    for curve in runs:
+        try:
+            texts[curve.gin_hash] = (Path(curve.source) / "config.gin").read_text()
+        except OSError:
+            texts.setdefault(curve.gin_hash, "missing: its directory has only scores")
+    parts = [
+        f"<details><summary>{html.escape(gin_hash)}</summary><pre>{html.escape(text)}</pre></details>"
+        for gin_hash, text in texts.items()
+    ]
+    return "<h2>Configurations of our runs</h2>" + "".join(parts)
 
 
 def origin_rows(report: Report) -> list[dict[str, Any]]:
@@ -424,7 +546,7 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
                 "measured by": facts.source,
                 "returns of": facts.phase,
                 "protocol": ", ".join(sorted({curve.protocol for curve in found})),
-                "runs": len({(curve.game, curve.run) for curve in found}),
+                "runs": _runs_of(found),
                 "configuration": "as published",
             }
         )
@@ -440,6 +562,12 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _runs_of(found: Sequence[curves.Curve]) -> str:
+    games = [curve.game for curve in found]
+    several = _range([games.count(game) for game in set(games)], "{:,}")
+    return f"{several} a game, {len(set(games))} games"
 
 
 def save_chart(report: Report, path: str) -> None:
@@ -484,7 +612,7 @@ td, th {{ padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }}
 <h1>Comparison of agents</h1>
 <p>Published curves are labelled as such. Dopamine's are returns of training; its agents act with
 the minimal action set of each game. The authors of DreamerV2 do not say which returns theirs
-are.</p>
+are. Which returns and which protocol our runs have is in the tables.</p>
 {body}
 <script>{bundle}</script>
 <script>{embeds}</script>

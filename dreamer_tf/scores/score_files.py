@@ -7,6 +7,7 @@ that two score files are only compared when they mean the same.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,12 +50,26 @@ def read(path: str | os.PathLike) -> list[Score]:
     try:
         records = json.loads(Path(path).read_text())
         types = Score.__annotations__
-        return [
+        scores = [
             Score(**{name: types[name](record[_key(name)]) for name in Score._fields})
             for record in records
         ]
+        _check(scores)
+        return scores
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a score file: {type(error).__name__}: {error}") from error
+
+
+def _check(scores: Iterable[Score]) -> None:
+    """A curve needs numbers, in order."""
+    last: dict[tuple, int] = {}
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise ValueError(f"the value of iteration {score.iteration} is {score.value}")
+        run = score._replace(iteration=0, value=0.0, frames=0, episodes=0)
+        if score.frames <= last.get(run, -1):
+            raise ValueError(f"the frames of iteration {score.iteration} do not ascend")
+        last[run] = score.frames
 
 
 def write(path: str | os.PathLike, scores: Iterable[Score]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ale_py import roms
 
 from dreamer_tf.environments.atari import PRESETS, AtariEnvironment, game_names
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment, protocol_label
 from dreamer_tf.errors import UserError
 
 
@@ -144,7 +144,10 @@ def test_life_loss_is_no_information_by_default():
 def test_single_settings_change_a_preset_and_its_label():
     environment = AtariEnvironment("Pong", sticky_actions=0.0, image_sizes=(64,), grayscale=False)
     assert environment.settings["sticky_actions"] == 0.0
-    assert environment.protocol == "machado2018 (changed)"
+    assert environment.protocol == "machado2018, sticky_actions=0.0"
+    assert protocol_label(environment, 27_000) == environment.protocol
+    assert protocol_label(environment, 1_000).endswith(", max_steps_per_episode=1000")
+    assert AtariEnvironment("Pong", action_repeat=2).protocol == "machado2018, action_repeat=2"
     assert environment.reset(0)["image"].shape == (64, 64, 3)
     assert set(PRESETS) == {"machado2018", "nature2015"}
 

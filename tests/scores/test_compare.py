@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.scores import curves, report, score_files
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -86,8 +87,90 @@ def test_refused(runs):
     assert "did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
     assert "add --out=report.html" in refused(compare(runs, "--format=html"))
     assert "end it with one of" in refused(compare(runs, "--out=report.pdf"))
+    assert "does not end as --format=csv" in refused(
+        compare(runs, "--out=report.html", "--format=csv")
+    )
+    (runs / "folder.md").mkdir()
+    assert "cannot be written" in refused(
+        compare(runs, "--runs=runs/a/*/*", "--baselines=", "--out=folder.md")
+    )
     (runs / "runs/b/Pong/0/scores.json").write_text('[{"Iteration": 1}]')
     assert "is not a score file" in refused(compare(runs, "--runs=runs/b/*/*"))
+
+
+def test_protocols_of_an_aggregate(runs):
+    """Games of one protocol and games of another have no common aggregate."""
+    write_run(runs / "runs/b/Alien/0", game="Alien", protocol="nature2015")
+    sentence = refused(compare(runs, "--runs=runs/*/*/*", "--baselines="))
+    assert "alien" in sentence and "nature2015" in sentence and "--mixed" in sentence
+    assert compare(runs, "--runs=runs/*/*/*", "--baselines=", "--games=Alien").returncode == 0
+    write_run(runs / "runs/c/maze/0", game="maze", protocol="gymnasium")  # in no aggregate
+    assert compare(runs, "--runs=runs/[ac]/*/*", "--baselines=").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "frames", "complaint"),
+    [((float("nan"), 1.0), (1000, 2000), "is nan"), ((1.0, 2.0), (2000, 2000), "do not ascend")],
+)
+def test_score_files_that_cannot_be_drawn(tmp_path, values, frames, complaint):
+    scores = [
+        score_files.Score(i, values[i], "A", "eval", "Pong", 0, frames[i], 3, "machado2018", "f")
+        for i in range(2)
+    ]
+    score_files.write(tmp_path / "scores.json", scores)
+    with pytest.raises(UserError, match=complaint):
+        score_files.read(tmp_path / "scores.json")
+
+
+def test_a_copy_is_no_second_run(runs):
+    shutil.copytree(runs / "runs/a/Pong/0", runs / "copy/0")
+    sentence = refused(compare(runs, "--runs=runs/*/*/*", "--runs=copy/*", "--baselines="))
+    assert "are the same run" in sentence and "copy/0" in sentence
+
+
+def test_what_was_asked_for_in_vain_is_named(runs):
+    (runs / "runs/d/Pong/0").mkdir(parents=True)
+    (runs / "runs/d/Pong/0/scores.json").write_text("[]\n")
+    arguments = ("--runs=runs/*/*/*", "--baselines=DreamerV2 (Montezuma)", "--games=Pong,Breakot")
+    text = compare(runs, *arguments).stdout
+    assert "runs/d/Pong/0 has no returns of --phase=eval yet." in text
+    assert "no score of --games=Breakot; did you mean 'breakout'" in text
+    assert "Nothing is published of DreamerV2 (Montezuma) on these games." in text
+    sentence = refused(compare(runs, "--games=Breakot", "--baselines=IQN"))
+    assert "did you mean 'breakout'" in sentence and "published of IQN" in sentence
+
+
+def test_at_equal_frames(runs):
+    """Ours have 2,000 frames, the published first 1M; some scores exist at 400k only."""
+    arguments = ("--runs=runs/a/Pong/*", "--baselines=DQN,SimPLe at 400k")
+    text = compare(runs, *arguments, "--frames=1000").stdout
+    assert "| pong | DreamerV2, ours | -20.00 |" in text and "| pong | DQN" not in text
+    text = compare(runs, *arguments, "--frames=400000").stdout
+    assert "3 of the runs ended before --frames=400000." in text
+    assert "| pong | SimPLe at 400k, published | 5.20 |" in text
+    assert "Nothing is published of DQN on these games up to --frames=400000." in text
+
+
+def test_tables_of_aggregates_and_origins(runs):
+    arguments = ("--runs=runs/a/*/*", "--baselines=DreamerV2,Rainbow", "--format=csv")
+    result = compare(runs, *arguments, "--table=aggregates")
+    rows = {row["agent"]: row for row in csv.DictReader(io.StringIO(result.stdout))}
+    names = ["DreamerV2, ours", "DreamerV2, published", "Rainbow, published"]  # as asked for
+    assert list(rows) == names
+    for name in names[1:]:
+        for column in ("gamer_mean", "clipped_record_mean", "IQM", "optimality_gap"):
+            value, low, high = (float(rows[name][column + end]) for end in ("", " low", " high"))
+            assert low <= value <= high
+    assert rows["DreamerV2, ours"]["runs a game"] == "1 to 3"
+    origins = compare(runs, *arguments, "--table=origins").stdout
+    assert "5 a game, 2 games" in origins and "0123456789abcdef" in origins
+
+
+def test_configurations_are_on_the_page(runs):
+    (runs / "runs/a/Pong/0/config.gin").write_text("RSSM.units = 7\n")
+    write_run(runs / "runs/b/Pong/0", gin_hash="fedcba9876543210", seed=3)
+    page = report.to_html(report.Report(curves.own([str(runs / "runs/*/*/*")]), []))
+    assert "RSSM.units = 7" in page and "missing: its directory" in page
 
 
 def test_picture(runs):
@@ -103,9 +186,11 @@ def test_a_curve_that_ended_early_is_not_drawn_on():
 
     long, short = curve("0", [1, 2, 3, 4], [1, 1, 1, 1]), curve("1", [1, 2], [5, 5])
     third = curve("2", [1, 2, 3, 4], [3, 3, 3, 3])
-    points = {p["frames"]: p for p in report.curve_points([long, short, third])}
+    drawn = report.curve_points([long, short, third])
+    points = {p["frames"]: p for p in drawn if "return" in p}
     assert points[2.0]["return"] == 3.0 and points[2.0]["runs"] == 3
     assert points[4.0]["return"] == 2.0 and points[4.0]["runs"] == 2
+    assert [p["single"] for p in drawn if p.get("run") == "1"] == [5.0, 5.0]
 
 
 def test_runs_of_other_configurations_are_other_agents(runs):
@@ -152,7 +237,10 @@ def test_single_runs_have_no_interval(runs):
     )
     assert len(found.games) == 2
     [row] = report.improvement_rows(found)
-    assert (row["runs"], row["low"], row["high"]) == ("1 against 5", "", "")
+    assert (row["runs a game"], row["low"], row["high"]) == ("1 to 3 against 5", "", "")
+    assert row["frames"] == "0.002M against 199M"
+    [ours, _], games = report.aggregate_rows(found)
+    assert games == ["breakout", "pong"] and ours["IQM low"] == ""
     for point in report.profile_points(found):
         assert ("low" in point) == point["agent"].startswith("DQN")
 
