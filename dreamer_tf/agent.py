@@ -306,24 +306,22 @@ class DreamerV2Agent:
         """How the model sees a few stored sequences, drawn apart from those for training.
 
         Args:
-          length: steps of a sequence; half or a quarter of it where episodes are shorter.
-          context: observations that the open-loop prediction begins with.
+          length: steps of a sequence; where all episodes are shorter, half of it, a quarter, ...
+          context: observations that the prediction begins with; at most half of the steps.
           seed: chooses the sequences.
 
         Returns:
-          None before the first update, and where all episodes are too short.
+          None before the first update, and where no episode has two observations.
         """
         self.wait()
         if not self.updates:
             return None
-        for divisor in (1, 2, 4):
-            steps = length // divisor
-            if steps <= context:
-                break
+        while length >= 2:
             rng = np.random.default_rng(seed)
-            sequences = self.replay.whole_sequences(_INSPECTED, steps, rng)
+            sequences = self.replay.whole_sequences(_INSPECTED, length, rng)
             if sequences is not None:
-                return self.learner.inspect(sequences, context)
+                return self.learner.inspect(sequences, min(context, length // 2))
+            length //= 2
         return None
 
     def cut_episode(self) -> None:

@@ -38,28 +38,20 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     video.check_path(FLAGS.out)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
-    if not hasattr(policy.agent, "learner"):
-        raise UserError(
-            f"--base_dir={FLAGS.base_dir}: {policy.agent.label} has no world model that could "
-            "dream; name a run of DreamerV2."
-        )
-    if FLAGS.actions == "replay":
-        dream = dreams.in_replay(policy, FLAGS.sequences, FLAGS.context, FLAGS.frames, FLAGS.seed)
-    else:
-        random = FLAGS.actions == "random"
-        dream = dreams.in_environment(policy, FLAGS.context, FLAGS.frames, random, FLAGS.seed)
-    frames = dreams.frames(dream, scale=2)
-    if frames is None:
-        raise UserError(
-            f"{policy.environment.name} has no images to show; how well its vectors are predicted "
-            "is logged as Dream/<name>_error_dreamt."
-        )
-    video.write_gif(FLAGS.out, frames)
+    dream = dreams.save(
+        policy,
+        FLAGS.out,
+        FLAGS.actions,
+        context=FLAGS.context,
+        length=FLAGS.frames,
+        sequences=FLAGS.sequences,
+        seed=FLAGS.seed,
+    )
     for name, errors in dream.errors().items():
         points = {0, dream.context - 1, dream.context, len(errors) // 2, len(errors) - 1}
         steps = ", ".join(f"step {step} {errors[step]:.2g}" for step in sorted(points))
         print(f"mean squared error of {name}: {steps}")
-    print(f"{len(frames)} frames, the first {dream.context} seen, in {FLAGS.out}")
+    print(f"{len(errors)} frames, the first {dream.context} seen, in {FLAGS.out}")
     return 0
 
 

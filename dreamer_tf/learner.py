@@ -88,7 +88,7 @@ class Learner:
         self._evaluation_action = evaluation_action
         self.jit_compile = jit_compile
         self._update_function = None
-        self._inspect_function = None
+        self._inspect_functions = {}  # by context
         self._decode = tf.function(lambda latent: self.world_model.decode(latent))
         rng = np.random.default_rng(seed)
         sizes = {"rng": rng, "policy": keras.DTypePolicy(precision)}
@@ -134,10 +134,19 @@ class Learner:
         return function.experimental_get_tracing_count() if function else 0
 
     def variables(self) -> dict[str, tf.Variable]:
-        """Every variable that a checkpoint must hold, by name."""
+        """Every variable that a checkpoint must hold, by name.
+
+        Raises:
+          UserError: two have the same name.
+        """
         found = {}
         for module in (self.world_model, self.actor_critic):
             for variable in module.variables:
+                if variable.path in found:
+                    raise UserError(
+                        f"Two weights are named {variable.path}, so that a checkpoint would lose "
+                        "one: give an observation another name."
+                    )
                 found[variable.path] = variable.value
         for optimizer in self.optimizers.values():
             found |= optimizer.state
@@ -235,17 +244,17 @@ class Learner:
         """What the model expects and how it sees a batch; changes nothing.
 
         Args:
-          sequences: of more than `context` steps. Sizes and `context` must stay the same.
+          sequences: of more than `context` steps; other sizes are compiled again.
           context: observations that the open-loop prediction begins with.
         """
-        if self._inspect_function is None:
+        if context not in self._inspect_functions:
 
             def compute(sequences: Sequences) -> tuple[dict[str, tf.Tensor], ...]:
                 return self._inspect(sequences, context)
 
-            self._inspect_function = tf.function(compute)
+            self._inspect_functions[context] = tf.function(compute)
         truth, prediction, distributions = tf.nest.map_structure(
-            lambda tensor: tensor.numpy(), self._inspect_function(sequences)
+            lambda tensor: tensor.numpy(), self._inspect_functions[context](sequences)
         )
         return Inspection(dreams.OpenLoop(truth, prediction, context), distributions)
 

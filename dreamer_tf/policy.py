@@ -142,9 +142,18 @@ class Policy:
 
 
 def as_environment(environment: gymnasium.Env | Environment) -> Environment:
-    """Wraps a Gymnasium environment; one of this package passes through."""
+    """Wraps a Gymnasium environment; one of this package passes through.
+
+    Raises:
+      UserError: it is neither.
+    """
     if isinstance(environment, gymnasium.Env):
-        return GymEnvironment(environment)
+        return GymEnvironment(environment, _parameter("create_gym_environment.image_size", 64))
+    if not isinstance(environment, Environment):
+        raise UserError(
+            f"The environment is a {type(environment).__name__}, but must be a gymnasium.Env "
+            "(derive its class from it), or have what dreamer_tf.environments.interface names."
+        )
     return environment
 
 

@@ -70,6 +70,8 @@ if __name__ == "__main__":
             "Runner.evaluation_steps = 200",
             "Runner.max_steps_per_episode = 20",
             "DreamerV2Agent.prefill_steps = 300",
+            "EpisodeReplay.capacity = 20_000",
+            "EpisodeReplay.reserve = 5_000",
             *arguments.gin_bindings,
         ],
     )

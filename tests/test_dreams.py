@@ -105,8 +105,27 @@ def test_frames():
     assert dreams.frames(dream, scale=2).shape == (6, 66, 40, 3)
     errors = dreams.OpenLoop({"image": truth}, {"image": prediction}, 2).errors()
     np.testing.assert_array_equal(errors["image"], np.ones(6))
-    vectors = {"vector": np.zeros((1, 6, 3))}
-    assert dreams.frames(dreams.OpenLoop(vectors, vectors, 2)) is None
+
+
+def test_curves_of_numbers():
+    """Without images: truth black, prediction blue and then orange, growing to the right."""
+    truth = np.linspace(0, 1, 6)[None, :, None] * np.ones((2, 1, 3))
+    dream = dreams.OpenLoop({"vector": truth}, {"vector": 1 - truth}, 2)
+    shown = dreams.frames(dream)
+    height, width = dreams._PLOT
+    assert shown.shape == (6, 3 + 3 * (height + 2), 2 * (width + 2), 3)
+    plot = shown[:, 3 : 3 + height, :width]
+
+    def columns(frame, color):
+        return np.flatnonzero((plot[frame] == color).all(-1).any(0))
+
+    for frame in range(6):
+        assert columns(frame, (0, 0, 0)).max() == round(1 + (width - 3) * frame / 5)
+    assert len(columns(1, dreams._DREAMS)) == 0 and columns(5, dreams._SEES).max() < 25
+    assert columns(5, dreams._DREAMS).max() == width - 2
+    # The truth rises, the prediction falls.
+    assert (plot[5, : height // 2, -3:] == 0).all(-1).any()
+    assert (plot[5, height // 2 :, -3:] == dreams._DREAMS).all(-1).any()
 
 
 class Walk(ScriptedEnvironment):

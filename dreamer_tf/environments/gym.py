@@ -1,5 +1,8 @@
 """Any Gymnasium environment: images, vectors and both; discrete and continuous actions."""
 
+import importlib
+import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +35,13 @@ class GymEnvironment:
             configurations need 64.
 
         Raises:
-          UserError: a space that is not supported, with the wrapper to use.
+          UserError: it is no `gymnasium.Env`, or a space is not supported, with the wrapper to use.
         """
+        if not isinstance(environment, gymnasium.Env):
+            raise UserError(
+                f"The environment is a {type(environment).__name__}, but must be a gymnasium.Env: "
+                "derive its class from it, and let reset and step return what Gymnasium's do."
+            )
         self.environment = environment
         spec = environment.spec
         self.name = (spec.id if spec else type(environment.unwrapped).__name__).replace("/", "_")
@@ -41,16 +49,25 @@ class GymEnvironment:
         self._size = image_size
         space = environment.observation_space
         if isinstance(space, gymnasium.spaces.Dict):
-            self._names = {key: key for key in space.spaces}
+            # Keras allows no slash in the name of a layer.
+            self._names = {key: re.sub(r"[^\w.-]", "_", key) for key in space.spaces}
             spaces = dict(space.spaces)
         else:
             images = isinstance(space, gymnasium.spaces.Box) and len(space.shape) > 1
             self._names = {"": "image" if images else "vector"}
             spaces = {"": space}
+        if not spaces or len(set(self._names.values())) < len(spaces):
+            raise UserError(
+                f"{self.name}: the observations are {', '.join(spaces) or 'an empty Dict'}, but at "
+                "least one is needed and each needs a name of its own."
+            )
+        self._spaces = spaces
         self.observation_space = gymnasium.spaces.Dict(
             {self._names[key]: self._space(key, box) for key, box in spaces.items()}
         )
-        self._actions = environment.action_space
+        if not _takes(environment.unwrapped.reset, "seed"):
+            raise UserError(f"{self.name}: its reset must accept seed=, as Gymnasium's does.")
+        self._actions = _clipped_space(environment)
         self.action_space = self._action_space(self._actions)
 
     def reset(self, seed: int | None = None) -> Observation:
@@ -63,14 +80,31 @@ class GymEnvironment:
         if isinstance(self._actions, gymnasium.spaces.Discrete):
             action = int(action) + int(self._actions.start)
         else:
-            scaled = scale_action(action, self._actions.low, self._actions.high)
-            action = scaled.astype(self._actions.dtype)
+            action = self._to_box(action)
         observation, reward, terminated, truncated, info = self.environment.step(action)
-        return self._observation(observation), float(reward), bool(terminated), truncated, info
+        reward = float(np.asarray(reward).item())
+        return self._observation(observation), reward, bool(terminated), bool(truncated), info
+
+    def _to_box(self, action: np.ndarray) -> np.ndarray:
+        """From [-1, 1] to the bounds, and never beyond them by rounding."""
+        box = self._actions
+        scaled = scale_action(action, box.low.astype(np.float64), box.high.astype(np.float64))
+        if box.dtype.kind in "iu":
+            scaled = np.rint(scaled)
+        return np.clip(scaled.astype(box.dtype), box.low, box.high)
+
+    @property
+    def records(self) -> bool:
+        """Whether `render` has a picture."""
+        return self.environment.render_mode == "rgb_array"
 
     def render(self) -> np.ndarray:
-        """The environment's own picture, or the agent's image where it has none."""
-        frame = self.environment.render() if self.environment.render_mode == "rgb_array" else None
+        """The environment's own picture.
+
+        Raises:
+          UserError: it has none.
+        """
+        frame = self.environment.render() if self.records else None
         if frame is None:
             raise UserError(
                 f"{self.name} cannot be recorded: make it with render_mode='rgb_array'."
@@ -91,8 +125,11 @@ class GymEnvironment:
         if not isinstance(box, gymnasium.spaces.Box):
             raise UserError(
                 f"{self.name}: {name} is a {type(box).__name__}, but only Box and a Dict of Boxes "
-                "are supported; wrap it with gymnasium.wrappers.FlattenObservation."
+                "are supported; make a Box of it with gymnasium.wrappers.TransformObservation, or, "
+                "where there are no images, with FlattenObservation."
             )
+        if 0 in box.shape:
+            raise UserError(f"{self.name}: {name} of shape {box.shape} is empty; leave it out.")
         if box.dtype == np.uint8 and (
             len(box.shape) == 2 or (len(box.shape) == 3 and box.shape[2] in (1, 3))
         ):
@@ -107,8 +144,9 @@ class GymEnvironment:
             return gymnasium.spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
         raise UserError(
             f"{self.name}: {name} is {box.dtype} of shape {box.shape}, but only uint8 images "
-            "[H, W], [H, W, 1], [H, W, 3] and vectors are supported; use "
-            "gymnasium.wrappers.FlattenObservation, or TransformObservation to make an image of it."
+            "[H, W], [H, W, 1], [H, W, 3] and vectors are supported; make such an image of it "
+            "(channels last, 0 to 255) with gymnasium.wrappers.TransformObservation, or a vector "
+            "with FlattenObservation."
         )
 
     def _action_space(self, space: gymnasium.Space) -> gymnasium.Space:
@@ -121,8 +159,9 @@ class GymEnvironment:
             )
         if not np.isfinite([space.low, space.high]).all():
             raise UserError(
-                f"{self.name}: the actions have no finite bounds; use "
-                "gymnasium.wrappers.RescaleAction or ClipAction."
+                f"{self.name}: the actions have no finite bounds; give them some with "
+                "gymnasium.wrappers.TransformAction(environment, lambda action: action, "
+                f"gymnasium.spaces.Box(-1.0, 1.0, {space.shape}))."
             )
         return gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32)
 
@@ -132,6 +171,16 @@ class GymEnvironment:
         for key, name in self._names.items():
             space = self.observation_space[name]
             value = np.asarray(parts[key])
+            declared = self._spaces[key]
+            if value.shape != declared.shape:
+                raise ValueError(
+                    f"the observation '{key or name}' has shape {value.shape}, but its space says "
+                    f"{declared.shape}"
+                )
+            if len(space.shape) == 3 and value.dtype != np.uint8:
+                raise ValueError(
+                    f"the image '{key or name}' is {value.dtype}, but its space says uint8"
+                )
             if len(space.shape) == 3:
                 if value.shape[:2] != space.shape[:2]:
                     value = cv2.resize(value, space.shape[:2], interpolation=cv2.INTER_AREA)
@@ -139,6 +188,24 @@ class GymEnvironment:
             else:
                 result[name] = np.array(value, np.float32).reshape(space.shape)
         return result
+
+
+def _takes(function: Callable, name: str) -> bool:
+    """Whether a function has a parameter of that name, or takes any."""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+
+
+def _clipped_space(environment: gymnasium.Env) -> gymnasium.Space:
+    """The action space; behind a ClipAction, which takes any number, the one it clips to."""
+    wrapper = environment
+    while isinstance(wrapper, gymnasium.Wrapper):
+        if isinstance(wrapper, gymnasium.wrappers.ClipAction):
+            return wrapper.env.action_space
+        if isinstance(wrapper, gymnasium.ActionWrapper):
+            break
+        wrapper = wrapper.env
+    return environment.action_space
 
 
 @gin.configurable
@@ -152,27 +219,41 @@ def create_gym_environment(
 
     Args:
       id: as for `gymnasium.make`.
-      factory: function without arguments that makes the environment, instead of an id.
+      factory: function without arguments that makes the environment; wins over an id.
       image_size: height and width of images for the agent.
       **settings: further arguments of `gymnasium.make`.
 
     Raises:
       UserError: unknown id, or spaces that are not supported.
     """
-    if (id is None) == (factory is None):
+    if factory is not None:
+        return GymEnvironment(factory(), image_size)
+    if id is None:
         raise UserError(
             "create_gym_environment needs either an id or a factory: add "
             "--gin_bindings=\"create_gym_environment.id='CartPole-v1'\"."
         )
-    if factory is not None:
-        return GymEnvironment(factory(), image_size)
     try:
-        environment = gymnasium.make(id, render_mode="rgb_array", **settings)
-    except gymnasium.error.Error as error:
-        hint = nearest(id, gymnasium.registry)
+        environment = gymnasium.make(id, **(_render_mode(id) | settings))
+    except (gymnasium.error.Error, ImportError) as error:
+        unknown = (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv)
+        hint = nearest(id, gymnasium.registry) if isinstance(error, unknown) else ""
         raise UserError(
             f"create_gym_environment.id is '{id}', which Gymnasium cannot make "
             f"({str(error).splitlines()[0].rstrip('.')})"
             + (f"; did you mean {hint}?" if hint else ".")
         ) from error
     return GymEnvironment(environment, image_size)
+
+
+def _render_mode(id: str) -> dict[str, str]:
+    """Pictures for videos, from environments that have any."""
+    module, _, name = id.rpartition(":")
+    if module:
+        importlib.import_module(module)  # registers it
+    creator = gymnasium.spec(name).entry_point
+    if isinstance(creator, str):
+        creator = gymnasium.envs.registration.load_env_creator(creator)
+    modes = getattr(creator, "metadata", {}).get("render_modes", ())
+    can = _takes(creator, "render_mode") and (not inspect.isclass(creator) or "rgb_array" in modes)
+    return {"render_mode": "rgb_array"} if can else {}

@@ -7,7 +7,8 @@ import gymnasium
 import numpy as np
 
 Observation = dict[str, np.ndarray]
-RESERVED_NAMES = ("kl", "reward", "discount")  # they name losses
+# They name losses and layers.
+RESERVED_NAMES = ("kl", "reward", "discount", "model", "actor", "critic", "linear")
 
 
 @runtime_checkable
@@ -35,8 +36,8 @@ class Environment(Protocol):
 
 def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Clips an action to [-1, 1] and maps that to [low, high]."""
-    action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-    return low + (action + 1.0) / 2.0 * (high - low)
+    share = (np.clip(np.asarray(action, np.float64), -1.0, 1.0) + 1.0) / 2.0
+    return (1.0 - share) * low + share * high  # exact at both ends
 
 
 def protocol_label(environment: Environment, max_steps: int) -> str:

@@ -238,6 +238,11 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     _write(base_dir, RUN_FILE, json.dumps(facts, indent=1))
 
 
+def foreign_code(text: str) -> list[str]:
+    """Lines of a configuration that run code of others, or include other files."""
+    return re.findall(r"^\s*((?:import|from|include)\b.*)$", text, re.MULTILINE)
+
+
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
     """Reads the configuration of a stored run into gin's.
 
@@ -252,7 +257,7 @@ def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> 
     if not os.path.exists(path):
         raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
     text = Path(path).read_text(errors="replace")
-    found = re.findall(r"^\s*((?:import|from|include)\b.*)$", text, re.MULTILINE)
+    found = foreign_code(text)
     if found and not trust_imports:
         raise UserError(
             f"{path} says '{found[0].strip()}', which runs code that is not this package's: add "

@@ -167,7 +167,18 @@ def closing_words(runner: DreamerRunner) -> str:
         f"scores          {os.path.join(base_dir, score_files.FILE)}",
         f"TensorBoard     {python()} -m tensorboard.main --logdir={logs}",
         f"checkpoint      {runner.store.path(numbers[-1]) if numbers else 'none yet'}",
-        f"evaluate        {python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10 "
-        "--video=episode.gif",
+        f"evaluate        {_evaluate(runner, base_dir)}",
     ]
     return "\n".join(lines)
+
+
+def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
+    """What evaluates this run: not every environment can be made, or filmed, by the command."""
+    if gin.query_parameter(FACTORY) is None:  # train_agent got an environment
+        return f"dreamer_tf.load_policy({runner.base_dir!r}, environment=...).run_episode()"
+    words = [f"{python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10"]
+    if getattr(runner.environment, "records", True):
+        words.append("--video=episode.gif")
+    if gin_files.foreign_code(gin.config_str()):
+        words.append("--trust_imports")
+    return " ".join(words)

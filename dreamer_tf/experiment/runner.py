@@ -369,11 +369,10 @@ class DreamerRunner(Runner):
                 StatisticsInstance(f"Dream/{name}_error_dreamt", float(dreamt.mean()), step),
             ]
         frames = dreams.frames(found.dream)
-        if frames is not None:
-            statistics.append(StatisticsInstance("Dream/video", frames, step, "video"))
-            os.makedirs(os.path.join(self._base_dir, "dreams"), exist_ok=True)
-            name = f"iteration-{iteration:06d}.gif"
-            video.write_gif(os.path.join(self._base_dir, "dreams", name), frames)
+        statistics.append(StatisticsInstance("Dream/video", frames, step, "video"))
+        os.makedirs(os.path.join(self._base_dir, "dreams"), exist_ok=True)
+        name = f"iteration-{iteration:06d}.gif"
+        video.write_gif(os.path.join(self._base_dir, "dreams", name), frames)
         self._collector_dispatcher.write(statistics, ("tensorboard", "json_lines"))
 
     def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:

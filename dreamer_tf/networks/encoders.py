@@ -67,8 +67,9 @@ class Encoder(Module):
                 if min(height, width) < 1:
                     raise UserError(
                         f"Observation '{key}' of shape {observation_space[key].shape} is too small "
-                        f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: make the "
-                        "environment return larger images or shorten Encoder.kernels."
+                        f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: make "
+                        "the environment return larger images (in Gymnasium's, raise "
+                        "create_gym_environment.image_size) or shorten Encoder.kernels."
                     )
                 stack.append(
                     layers.conv(

@@ -1,6 +1,7 @@
 """Gymnasium environments: spaces, sentences, training by id and from Python."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,158 @@ def test_actions():
     assert discrete.actions == [-1, 0, 1]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.int32, np.uint8])
+def test_actions_never_leave_their_bounds(dtype):
+    rng = np.random.default_rng(0)
+    low, high = np.sort(rng.uniform(-100, 100, (2, 300)), 0)
+    if np.dtype(dtype).kind != "f":
+        low, high = np.floor(np.abs(low)), np.ceil(np.abs(low)) + 27
+    box = Box(low.astype(dtype), high.astype(dtype), (300,), dtype)
+    environment = GymEnvironment(wrapped := Spaces(VECTOR, box))
+    for action in (-1.0, 1.0, *rng.uniform(-1, 1, 5)):
+        environment.reset()
+        environment.step(np.full(300, action, np.float32))  # Spaces.step asserts `contains`
+        if abs(action) == 1.0:
+            np.testing.assert_array_equal(wrapped.actions[-1], box.low if action < 0 else box.high)
+    for extreme in (Box(-128, 127, (1,), np.int8), Box(-3e38, 3e38, (1,), np.float32)):
+        environment = GymEnvironment(wrapped := Spaces(VECTOR, extreme))
+        for action in (-1.0, 0.0, 1.0):
+            environment.step(np.array([action], np.float32))
+        assert wrapped.actions[0] == extreme.low and wrapped.actions[2] == extreme.high
+
+
+def test_unbounded_actions_can_be_given_bounds():
+    """As the sentence says; and behind a ClipAction the bounds are those that it clips to."""
+    unbounded = Spaces(VECTOR, Box(-np.inf, np.inf, (2,)))
+    with pytest.raises(UserError, match="TransformAction") as error:
+        GymEnvironment(unbounded)
+    assert "Box(-1.0, 1.0, (2,))" in error.value.sentence
+    box = gymnasium.spaces.Box(-1.0, 1.0, (2,))
+    GymEnvironment(gymnasium.wrappers.TransformAction(unbounded, lambda action: action, box))
+    bounded = Spaces(VECTOR, Box(-2.0, 2.0, (2,)))
+    environment = GymEnvironment(gymnasium.wrappers.ClipAction(bounded))
+    environment.reset()
+    environment.step(np.ones(2, np.float32))
+    np.testing.assert_array_equal(bounded.actions[-1], [2.0, 2.0])
+
+
+def test_flattening_is_accepted():
+    space = gymnasium.spaces.Dict({"arm": VECTOR, "kind": Discrete(3)})
+    with pytest.raises(UserError, match="FlattenObservation"):
+        GymEnvironment(wrapped := Spaces(space, Discrete(2)))
+    flat = GymEnvironment(gymnasium.wrappers.FlattenObservation(wrapped))
+    assert flat.observation_space["vector"].shape == (6,)
+
+
+IMAGE = Box(0, 255, (8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("space", "delivered", "words"),
+    [
+        (IMAGE, np.zeros((8, 8, 3), np.float32), "is float32, but its space says uint8"),
+        (IMAGE, np.zeros((9, 8, 3), np.uint8), r"has shape \(9, 8, 3\)"),
+        (Box(-1, 1, (4,)), np.zeros((2, 2)), r"its space says \(4,\)"),
+    ],
+)
+def test_what_does_not_fit_its_space(space, delivered, words):
+    wrapped = Spaces(space, Discrete(2))
+    wrapped.reset = lambda seed=None: (delivered, {})
+    with pytest.raises(ValueError, match=words):
+        GymEnvironment(wrapped).reset()
+
+
+def test_names_and_rewards_of_any_kind():
+    space = gymnasium.spaces.Dict({"robot/cam": IMAGE, "robot/arm": VECTOR})
+    wrapped = Spaces(space, Discrete(2))
+    environment = GymEnvironment(wrapped)
+    assert set(environment.observation_space.spaces) == {"robot_cam", "robot_arm"}
+    assert set(environment.reset()) == {"robot_cam", "robot_arm"}
+    step = wrapped.step
+    wrapped.step = lambda action: (step(action)[0], np.array([1.5]), np.bool_(False), 0, {})
+    assert environment.step(1)[1:4] == (1.5, False, False)
+
+
+class NoSeed(Spaces):
+    def reset(self):
+        return self.observation_space.sample(), {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        (None, "is a NoneType, but must be a gymnasium.Env"),
+        (Spaces(gymnasium.spaces.Dict({}), Discrete(2)), "an empty Dict"),
+        (Spaces(Box(0, 1, (0,)), Discrete(2)), "is empty"),
+        (NoSeed(VECTOR, Discrete(2)), "must accept seed="),
+        (
+            Spaces(gymnasium.spaces.Dict({"a/b": VECTOR, "a_b": VECTOR}), Discrete(2)),
+            "a name of its own",
+        ),
+    ],
+)
+def test_what_is_no_environment(environment, words):
+    with pytest.raises(UserError, match=words):
+        create_gym_environment(factory=lambda: environment)
+    if environment is None:
+        with pytest.raises(UserError, match=r"must be a gymnasium\.Env"):
+            dreamer_tf.train_agent(object(), base_dir="nowhere")
+
+
+class Plain(Spaces):
+    """Knows nothing of render modes."""
+
+    def __init__(self, size=3):
+        super().__init__(Box(-1, 1, (size,)), Discrete(2))
+
+
+def test_registered_environments_without_pictures():
+    gymnasium.register("Plain-v0", Plain)
+    try:
+        environment = create_gym_environment("Plain-v0", size=5)
+        assert environment.observation_space["vector"].shape == (5,) and not environment.records
+        with pytest.raises(UserError, match="cannot be recorded"):
+            environment.render()
+    finally:
+        del gymnasium.registry["Plain-v0"]
+    assert create_gym_environment("CartPole-v1").records
+    assert not create_gym_environment("CartPole-v1", render_mode=None).records
+
+
+def test_a_factory_in_gin(tmp_path):
+    """As the README shows, with the command that the run prints at its end."""
+    (tmp_path / "maze.py").write_text(
+        "import gin\nfrom tests.environments.test_gym import Plain\n\n"
+        "@gin.configurable\ndef make_maze():\n    return Plain()\n"
+    )
+    (tmp_path / "maze.gin").write_text(
+        "include 'gym.gin'\ninclude 'base/small_model.gin'\nimport maze\n"
+        "create_gym_environment.factory = @make_maze\n"
+    )
+    small = [f"--gin_bindings={binding}" for binding in TINY]
+    path = os.pathsep.join([str(tmp_path), str(EXAMPLE.parents[1])])
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dreamer_tf.train",
+            "--gin_files=maze.gin",
+            "--base_dir=run",
+            *small,
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("evaluate ")]
+    assert line.endswith("--trust_imports") and "--video" not in line
+    # Episodes of five steps are dreamt of, too, and shown as curves.
+    assert list((tmp_path / "run/dreams").glob("*.gif"))
+
+
 @pytest.mark.parametrize(
     "observation,action,words",
     [
@@ -108,7 +261,7 @@ def test_actions():
         (Box(0, 255, (64, 64, 4), np.uint8), Discrete(2), "TransformObservation"),
         (gymnasium.spaces.Dict({"reward": VECTOR}), Discrete(2), "rename it"),
         (VECTOR, gymnasium.spaces.MultiDiscrete([2, 3]), "ActionWrapper"),
-        (VECTOR, Box(-np.inf, np.inf, (1,)), "RescaleAction"),
+        (VECTOR, Box(-np.inf, np.inf, (1,)), "TransformAction"),
     ],
 )
 def test_unsupported_spaces_name_the_wrapper(observation, action, words):
@@ -121,6 +274,8 @@ def test_unknown_id():
         create_gym_environment("CartPol-v1")
     with pytest.raises(UserError, match="either an id or a factory"):
         create_gym_environment()
+    with pytest.raises(UserError, match="No module named 'nomodule'"):
+        create_gym_environment("nomodule:X-v0")
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])

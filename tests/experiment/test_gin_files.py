@@ -1,12 +1,14 @@
 """Gin files: finding, reading, recording, and what users are told."""
 
 import shutil
+from pathlib import Path
 
 import gin
 import pytest
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.scores import score_files
 from tests.helpers import TINY
 
 ROOT = gin_files.shipped_directory()
@@ -169,3 +171,29 @@ def test_long_values_are_one_binding():
 def test_missing_environment_is_named():
     with pytest.raises(UserError, match="create_environment_fn is not set"):
         launch.make_environment()
+
+
+EVIDENCE = Path(__file__).resolve().parents[2] / "benchmarks/evidence"
+SAMPLES = [
+    f"JaxImplicitQuantileAgent.num_{name}_samples=8" for name in ("tau", "tau_prime", "quantile")
+]
+CONFIGURED = {
+    "cartpole": (["cartpole.gin"], []),
+    "pixels": (["pixels.gin"], []),
+    "cartpole_balance": (["dmc_proprio.gin"], []),
+    "cartpole_swingup": (["dmc_proprio.gin"], []),
+    "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
+    "road_runner_rainbow": (["rainbow.gin", "base/atari_100k.gin"], []),
+    "road_runner_iqn": (["implicit_quantile.gin", "base/atari_100k.gin"], SAMPLES),
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EVIDENCE.glob("*")))
+def test_evidence_is_of_the_shipped_configurations(name):
+    """A gin file that is changed after its runs needs new runs."""
+    gin_files.parse(*CONFIGURED[name])
+    expected = gin_files.fingerprint(gin_files.bindings())
+    runs = sorted(EVIDENCE.glob(f"{name}/*/scores.json"))
+    assert runs
+    for path in runs:
+        assert {score.gin_hash for score in score_files.read(path)} == {expected}, path
