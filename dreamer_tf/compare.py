@@ -129,7 +129,7 @@ def _collect() -> "report.Report":
         curves.check_comparable(runs)
     found = report.Report(runs, baselines)
     until = "" if FLAGS.frames is None else f" up to --frames={FLAGS.frames}"
-    known = {curve.game for curve in curves.published(list(curves.PUBLISHED))} | set(found.games)
+    known = {*curves.published_games(), *found.games}
     for key, game in chosen.items():
         if key not in found.games:
             hint = None if key in known else nearest(key, known)

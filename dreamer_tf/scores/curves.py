@@ -103,6 +103,13 @@ def table(name: str) -> list[dict[str, object]]:
     return json.loads((directory() / f"{name}.json").read_text())
 
 
+def published_games() -> list[str]:
+    """Keys of the games and tasks that anything is published of."""
+    suites = ("atari", "control_suite")
+    paths = [path for suite in suites for path in (directory() / suite).glob("*.json")]
+    return sorted(game_key(path.stem) for path in paths)
+
+
 def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list[Curve]:
     """Published curves on Atari and on the control suite.
 
