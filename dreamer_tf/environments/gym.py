@@ -251,7 +251,9 @@ def _render_mode(id: str) -> dict[str, str]:
     module, _, name = id.rpartition(":")
     if module:
         importlib.import_module(module)  # registers it
-    creator = gymnasium.spec(name).entry_point
+    if name not in gymnasium.registry:  # `make` may find the newest version of it
+        return {"render_mode": "rgb_array"}
+    creator = gymnasium.registry[name].entry_point
     if isinstance(creator, str):
         creator = gymnasium.envs.registration.load_env_creator(creator)
     modes = getattr(creator, "metadata", {}).get("render_modes", ())

@@ -214,6 +214,7 @@ def test_registered_environments_without_pictures():
             environment.render()
     finally:
         del gymnasium.registry["Plain-v0"]
+    assert create_gym_environment("CartPole").name == "CartPole-v1"
     assert create_gym_environment("CartPole-v1").records
     assert not create_gym_environment("CartPole-v1", render_mode=None).records
 
