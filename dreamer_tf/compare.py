@@ -60,26 +60,29 @@ def main(argv: Sequence[str]) -> int:
             f"end the name with .{FLAGS.format}."
         )
     found = _collect()
-    text = None
-    if form == "html":
-        text = report.to_html(found)
-    elif form == "csv":
-        text = report.to_csv(_rows(found, form))
-    elif form == "md":
-        text = report.to_markdown(_rows(found, form))
-        text += "".join(f"\n{sentence}\n" for sentence in found.absent)
-    if text is None:
+    if form == "png":
         report.save_chart(found, FLAGS.out)
-    elif FLAGS.out is None:
-        print(text, end="")
-    else:
+    elif FLAGS.out:
         try:
-            Path(FLAGS.out).write_text(text, encoding="utf-8")
+            Path(FLAGS.out).write_text(_text(found, form), encoding="utf-8")
         except OSError as error:
             raise UserError(f"--out={FLAGS.out} cannot be written ({error}).") from error
+    else:
+        print(_text(found, form), end="")
     if FLAGS.out:
         print(f"{len(found.runs)} runs, {len(found.baselines)} published runs, in {FLAGS.out}")
     return 0
+
+
+def _text(found: "report.Report", form: str) -> str:
+    from dreamer_tf.scores import report
+
+    if form == "html":
+        return report.to_html(found)
+    rows = _rows(found, form)
+    if form == "csv":
+        return report.to_csv(rows)
+    return report.to_markdown(rows) + "".join(f"\n{sentence}\n" for sentence in found.absent)
 
 
 def _rows(found: "report.Report", form: str) -> list[dict[str, Any]]:
@@ -107,8 +110,9 @@ def _collect() -> "report.Report":
     chosen = {curves.game_key(game): game for game in FLAGS.games}
     absent = []
     runs = curves.own(FLAGS.runs, FLAGS.phase)
+    sources = {curve.source for curve in runs}
     for path in curves.files(FLAGS.runs):
-        if str(path.parent) not in {curve.source for curve in runs}:
+        if str(path.parent) not in sources:
             absent.append(f"{path.parent} has no returns of --phase={FLAGS.phase} yet.")
     if FLAGS.runs and not runs:
         raise UserError(f"None of the runs has returns of --phase={FLAGS.phase}.")
@@ -137,8 +141,9 @@ def _collect() -> "report.Report":
                 f"There is no score of --games={game}{until}"
                 + (f"; did you mean {hint}?" if hint else ".")
             )
+    published = {curve.agent for curve in baselines}
     for name in names:
-        if name not in {curve.agent for curve in baselines}:
+        if name not in published:
             absent.append(f"Nothing is published of {name} on these games{until}.")
     if not found.all:
         raise UserError(

@@ -1,5 +1,6 @@
 """The compiled half of the agent: all weights, one update, one policy step."""
 
+import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ class Learner:
           evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
 
         Raises:
-          UserError: unknown precision, evaluation action or device.
+          UserError: unknown precision, evaluation action or device, or two weights of one name.
         """
         if precision not in PRECISIONS:
             raise UserError(f"Learner.precision is '{precision}': use one of {PRECISIONS}.")
@@ -106,6 +107,13 @@ class Learner:
                 self.optimizers[name] = Optimizer(
                     module.trainable_variables, name=name, loss_scaling=scaling
                 )
+        weights = [*self.world_model.variables, *self.actor_critic.variables]
+        for path, number in collections.Counter(weight.path for weight in weights).items():
+            if number > 1:
+                raise UserError(
+                    f"Two weights are named {path}, so that a checkpoint would lose one: give an "
+                    "observation another name."
+                )
         self._policies: dict[tuple[bool, int], Callable] = {}
         self._policy_device = _check_device(policy_device)
         acting = (self.world_model.encoder, self.world_model.rssm, self.actor_critic.actor)
@@ -134,19 +142,10 @@ class Learner:
         return function.experimental_get_tracing_count() if function else 0
 
     def variables(self) -> dict[str, tf.Variable]:
-        """Every variable that a checkpoint must hold, by name.
-
-        Raises:
-          UserError: two have the same name.
-        """
+        """Every variable that a checkpoint must hold, by name."""
         found = {}
         for module in (self.world_model, self.actor_critic):
             for variable in module.variables:
-                if variable.path in found:
-                    raise UserError(
-                        f"Two weights are named {variable.path}, so that a checkpoint would lose "
-                        "one: give an observation another name."
-                    )
                 found[variable.path] = variable.value
         for optimizer in self.optimizers.values():
             found |= optimizer.state

@@ -339,7 +339,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(small_dqn, tmp_path):
     runner._num_iterations = 2
     params = jax.tree_util.tree_map(lambda x: x * np.nan, runner.agent.dopamine.online_params)
     runner.agent.dopamine.online_params = params
-    with pytest.raises(UserError, match=r"loss of DQN .* was not finite at agent step"):
+    words = r"loss of DQN \(Adam \+ MSE in JAX\) was not finite at agent step"
+    with pytest.raises(UserError, match=words):
         runner.run_experiment()
     assert runner.store.numbers() == [1]
 

@@ -31,7 +31,7 @@ class Interval(NamedTuple):
 
 def games() -> list[str]:
     """The 55 games of Table K1."""
-    return [str(row["Game"]) for row in curves.table("table_k1")]
+    return list(curves.benchmark_games())
 
 
 def reference(game: str, standard: str) -> tuple[float, float]:
@@ -82,8 +82,8 @@ def aggregate(scores: Scores) -> dict[str, float]:
     }
 
 
-def evenly(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.ndarray:
-    """Normalized scores [rows, games] as rliable takes them, every run of a game equally often.
+def evenly(scores: Scores, over: Sequence[str]) -> np.ndarray:
+    """Gamer normalized scores [rows, games] for rliable, every run of a game equally often.
 
     Games may have different numbers of runs: rows are then their least common multiple, or
     `_ROWS`, in which case runs of a game differ by one row in how often they stand there.
@@ -91,7 +91,7 @@ def evenly(scores: Scores, over: Sequence[str], standard: str = "Gamer") -> np.n
     rows = min(math.lcm(*(len(scores[game]) for game in over)), _ROWS)
     columns = []
     for game in over:
-        runs = np.sort(normalize(game, scores[game], standard))
+        runs = np.sort(normalize(game, scores[game], "Gamer"))
         columns.append(runs[np.arange(rows) * len(runs) // rows])
     return np.stack(columns, 1)
 

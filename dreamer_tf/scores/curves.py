@@ -105,9 +105,11 @@ def table(name: str) -> list[dict[str, object]]:
 
 def published_games() -> list[str]:
     """Keys of the games and tasks that anything is published of."""
-    suites = ("atari", "control_suite")
-    paths = [path for suite in suites for path in (directory() / suite).glob("*.json")]
-    return sorted(game_key(path.stem) for path in paths)
+    return [game_key(path.stem) for path in _published_files(("atari", "control_suite"))]
+
+
+def _published_files(suites: Sequence[str]) -> list[Path]:
+    return [path for suite in suites for path in sorted((directory() / suite).glob("*.json"))]
 
 
 def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list[Curve]:
@@ -130,7 +132,7 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
     wanted = None if games is None else set(games)
     suites = ("atari",) if wanted is None else ("atari", "control_suite")
     found = _at_400k(agents, wanted)
-    for path in [path for suite in suites for path in sorted((directory() / suite).glob("*.json"))]:
+    for path in _published_files(suites):
         game = game_key(path.stem)
         if wanted is not None and game not in wanted:
             continue
@@ -218,9 +220,15 @@ def files(patterns: Sequence[str]) -> list[Path]:
     return list(found.values())
 
 
+@functools.cache
+def benchmark_games() -> tuple[str, ...]:
+    """The 55 Atari games of Table K1."""
+    return tuple(str(row["Game"]) for row in table("table_k1"))
+
+
 def suite(game: str) -> str:
     """What scores are aggregated over: the 55 Atari games together, other tasks alone."""
-    return "atari" if game in {row["Game"] for row in table("table_k1")} else game
+    return "atari" if game in benchmark_games() else game
 
 
 def _refuse_copies(found: Sequence[Curve]) -> None:

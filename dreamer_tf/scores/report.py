@@ -257,14 +257,10 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
     import altair as alt
 
     means = [point for point in points if "return" in point]
-    ends = {}
+    ends: dict[str, dict[str, float]] = {}
     for point in means:
-        ends[point["game"], point["agent"]] = point["frames"]  # ascending
-    apart = any(
-        max(frames) > 10 * min(frames)
-        for game in {game for game, _ in ends}
-        for frames in [[end for (other, _), end in ends.items() if other == game]]
-    )
+        ends.setdefault(point["game"], {})[point["agent"]] = point["frames"]  # ascending
+    apart = any(max(last.values()) > 10 * min(last.values()) for last in ends.values())
     base = alt.Chart(alt.Data(values=list(points))).encode(
         x=alt.X(
             "frames:Q",

@@ -172,6 +172,14 @@ def test_names_and_rewards_of_any_kind():
     assert environment.step(1)[1:4] == (1.5, False, False)
 
 
+def test_names_of_layers_are_refused_before_training(tmp_path):
+    """A checkpoint keeps weights by name, so two of one name would be found out too late."""
+    space = gymnasium.spaces.Dict({"dense0": VECTOR})
+    gin_files.parse(["gym.gin"], TINY)
+    with pytest.raises(UserError, match=r"Two weights are named .*dense0"):
+        launch.make_runner(str(tmp_path), 0, lambda: GymEnvironment(Spaces(space, Discrete(2))))
+
+
 class NoSeed(Spaces):
     def reset(self):
         return self.observation_space.sample(), {}
