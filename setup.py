@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "dreamer_tf/__init__.py").read_text())[1]
+VERSION = re.search(r'VERSION = "(.+)"', (ROOT / "dreamer_tf/version.py").read_text())[1]
 DATA = {"dreamer_tf.gin_configs": "gin_configs", "dreamer_tf.baselines": "baselines"}
 
 setup(

@@ -62,8 +62,8 @@ def make_learner(size: str, bindings: list[str]) -> Any:
     Dopamine is not imported, so this works where it is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from dreamer_tf.agents.learner import Learner
     from dreamer_tf.experiment import gin_files
-    from dreamer_tf.learner import Learner
 
     more = TINY if size == "tiny" else ()
     gin_files.parse([FILES.get(size, "atari.gin")], [*more, *bindings], skip_unknown=ELSEWHERE)
@@ -72,7 +72,7 @@ def make_learner(size: str, bindings: list[str]) -> Any:
 
 def random_sequences(batch: int, length: int) -> Any:
     """Sequences as the replay delivers them."""
-    from dreamer_tf.replay import Sequences
+    from dreamer_tf.replay.episode_replay import Sequences
 
     rng = np.random.default_rng(0)
     shape = (batch, length)

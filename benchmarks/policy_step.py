@@ -19,7 +19,7 @@ flags.DEFINE_multi_string("gin_bindings", [], "Further gin bindings.")
 def main(_) -> None:
     bindings = [f"Learner.precision='{FLAGS.precision}'", *FLAGS.gin_bindings]
     learner = make_learner(FLAGS.size, bindings)
-    from dreamer_tf.agent import DreamerV2Agent
+    from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 
     agent = DreamerV2Agent(OBSERVATION_SPACE, ACTION_SPACE)
     agent.learner = learner

@@ -21,7 +21,7 @@ flags.DEFINE_integer("episode", 1000, "Steps of an episode.")
 
 
 def main(_) -> None:
-    from dreamer_tf.replay import EpisodeReplay
+    from dreamer_tf.replay.episode_replay import EpisodeReplay
 
     with tempfile.TemporaryDirectory() as directory:
         replay = EpisodeReplay(

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-__version__ = "0.1.0"
+from dreamer_tf.version import VERSION
+
+__version__ = VERSION
 __all__ = ["__version__", "load_policy", "train_agent"]
 
 
 def __getattr__(name: str) -> Any:
     """Imports TensorFlow only when something that needs it is used."""
     if name in ("load_policy", "train_agent"):
-        from dreamer_tf import policy
+        from dreamer_tf.experiment import policy
 
         return getattr(policy, name)
     raise AttributeError(f"module 'dreamer_tf' has no attribute '{name}'")

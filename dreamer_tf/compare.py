@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from dreamer_tf import command_line
+from dreamer_tf.experiment import command_line
 
 if TYPE_CHECKING:
     from dreamer_tf.scores import report
@@ -104,7 +104,7 @@ def _rows(found: "report.Report", form: str) -> list[dict[str, Any]]:
 
 def _collect() -> "report.Report":
     """What the flags name, and what they name in vain."""
-    from dreamer_tf.errors import UserError, nearest
+    from dreamer_tf.errors import UserError, did_you_mean
     from dreamer_tf.scores import curves, report
 
     chosen = {curves.game_key(game): game for game in FLAGS.games}
@@ -136,11 +136,8 @@ def _collect() -> "report.Report":
     known = {*curves.published_games(), *found.games}
     for key, game in chosen.items():
         if key not in found.games:
-            hint = None if key in known else nearest(key, known)
-            absent.append(
-                f"There is no score of --games={game}{until}"
-                + (f"; did you mean {hint}?" if hint else ".")
-            )
+            hint = "" if key in known else did_you_mean(key, known)
+            absent.append(f"There is no score of --games={game}{until}.{hint}")
     published = {curve.agent for curve in baselines}
     for name in names:
         if name not in published:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dreamer_tf import command_line
+from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
@@ -30,15 +30,16 @@ flags.DEFINE_integer("seed", 0, "Seed of environment and dream.", lower_bound=0)
 
 def main(argv: Sequence[str]) -> int:
     """Writes the GIF and prints the errors at a few steps."""
-    from dreamer_tf import dreams, video
     from dreamer_tf.errors import UserError
-    from dreamer_tf.policy import load_policy
+    from dreamer_tf.experiment import dreaming
+    from dreamer_tf.experiment.policy import load_policy
+    from dreamer_tf.open_loop import gif
 
     if not FLAGS.base_dir:
         raise UserError("--base_dir is missing: name the base directory of a run.")
-    video.check_path(FLAGS.out)
+    gif.check_path(FLAGS.out)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
-    dream = dreams.save(
+    dream = dreaming.save(
         policy,
         FLAGS.out,
         FLAGS.actions,

@@ -1,37 +1,54 @@
-"""Errors that a user can cause and mend: one sentence, no traceback."""
+"""Errors that a user can cause and correct, and the checks that several rooms share."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something a user can put right. The message is one sentence that names what to change.
+    """An error that the user can correct. Its message is one sentence that says what to change.
 
-    The command line tools print the sentence and exit with code 2.
+    The commands print the sentence and exit with code 2.
     """
 
     def __init__(self, sentence: str):
-        """Keeps the sentence apart from what gin appends to the message of an exception."""
+        """Stores the sentence separately: gin appends text to the message of an exception."""
         super().__init__(sentence)
         self.sentence = sentence
 
 
-def nearest(name: str, valid: Iterable[str], count: int = 3) -> str:
-    """Returns the valid names closest to a misspelt one, as words for an error message.
+def did_you_mean(name: str, valid: Iterable[str], count: int = 3) -> str:
+    """Suggests valid names for a misspelt one, to end an error message with.
 
     Args:
       name: what the user wrote.
       valid: the names that would have been accepted.
-      count: how many to name at the most.
+      count: how many to suggest at most.
 
     Returns:
-      "'Pong', 'Pooyan' or 'Phoenix'", or an empty string where nothing is close.
+      " Did you mean 'Pong', 'Pooyan' or 'Phoenix'?" with the space in front, or an empty string
+      if nothing is close.
     """
-    lowered = {}
+    lowered: dict[str, str] = {}
     for candidate in valid:
         lowered.setdefault(candidate.lower(), candidate)
     found = difflib.get_close_matches(name.lower(), list(lowered), n=count, cutoff=0.5)
     names = [repr(lowered[match]) for match in found]
-    if len(names) < 2:
-        return "".join(names)
-    return ", ".join(names[:-1]) + " or " + names[-1]
+    if not names:
+        return ""
+    listed = " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f" Did you mean {listed}?"
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """Checks a number that a user gave.
+
+    Args:
+      name: the gin parameter or flag, as the user writes it.
+      value: what was given.
+      least: the smallest valid value.
+
+    Raises:
+      UserError: the value is too small.
+    """
+    if value < least:
+        raise UserError(f"{name} is {value:,}, but must be {least:,} or more.")

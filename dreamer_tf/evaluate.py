@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dreamer_tf import command_line
+from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
@@ -25,14 +25,14 @@ flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.",
 
 def main(argv: Sequence[str]) -> int:
     """Runs the episodes and prints one JSON object."""
-    from dreamer_tf import video
     from dreamer_tf.errors import UserError
-    from dreamer_tf.policy import load_policy
+    from dreamer_tf.experiment.policy import load_policy
+    from dreamer_tf.open_loop import gif
 
     if not FLAGS.base_dir:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     if FLAGS.video:
-        video.check_path(FLAGS.video)
+        gif.check_path(FLAGS.video)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     returns, lengths = [], []
     for episode in range(FLAGS.episodes):
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         returns.append(episode_return)
         lengths.append(length)
         if frames is not None:
-            video.write_gif(FLAGS.video, frames)
+            gif.write_gif(FLAGS.video, frames)
     error = statistics.stdev(returns) / math.sqrt(len(returns)) if len(returns) > 1 else None
     print(
         json.dumps(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dreamer_tf import command_line
+from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

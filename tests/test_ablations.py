@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf.agent import DreamerV2Agent
+from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.learner import Learner
 from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.learner import Learner
 from dreamer_tf.networks import schedules
 from dreamer_tf.networks.distributions import tfd
-from dreamer_tf.replay import Sequences
+from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, bind

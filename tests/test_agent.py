@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf.agent import DreamerV2Agent
+from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.experiment.checkpoints import Checkpoint
 from dreamer_tf.experiment.runner import DreamerRunner
-from dreamer_tf.learner import Learner
-from dreamer_tf.replay import Sequences
+from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.storage.checkpoints import Checkpoint
 from tests.helpers import TINY, ScriptedEnvironment
 
 

@@ -11,13 +11,13 @@ import pytest
 from dopamine.jax.replay_memory.accumulator import TransitionAccumulator
 from dopamine.jax.replay_memory.elements import TransitionElement
 
+from dreamer_tf.agents.dopamine_compat import JAX_AGENTS, run_experiment
+from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.experiment.agents import create_agent
-from dreamer_tf.experiment.dopamine_compat import JAX_AGENTS, run_experiment
+from dreamer_tf.experiment.policy import Policy
 from dreamer_tf.experiment.runner import DreamerRunner, Interrupted
-from dreamer_tf.policy import Policy
 
 # By gin file: Dopamine's class, n, learning rate, epsilon of Adam, prioritized replay or not.
 AGENTS = {

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf import dreams, policy
+from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import dreaming, gin_files, policy
 from dreamer_tf.experiment.runner import DreamerRunner
-from dreamer_tf.learner import Learner
+from dreamer_tf.open_loop import drawing
+from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, ScriptedEnvironment
 from tests.test_agent import everything, sequences
@@ -93,26 +94,24 @@ def test_the_context_is_reconstructed_as_in_training(mode_samples):
 def test_frames():
     truth = np.full((2, 6, 8, 8, 1), -0.5)
     prediction = np.full((2, 6, 8, 8, 1), 0.5)
-    dream = dreams.OpenLoop(
-        {"image": truth, "vector": np.zeros((2, 6, 3))}, {"image": prediction}, 2
-    )
-    shown = dreams.frames(dream)
+    dream = OpenLoop({"image": truth, "vector": np.zeros((2, 6, 3))}, {"image": prediction}, 2)
+    shown = drawing.frames(dream)
     assert shown.dtype == np.uint8 and shown.shape == (6, 3 + 3 * 10, 2 * 10, 3)
-    np.testing.assert_array_equal(shown[0, 0, 0], dreams._SEES)
-    np.testing.assert_array_equal(shown[2, 0, 0], dreams._DREAMS)
+    np.testing.assert_array_equal(shown[0, 0, 0], drawing._SEES)
+    np.testing.assert_array_equal(shown[2, 0, 0], drawing._DREAMS)
     assert (shown[:, 3:11, :8] == 0).all() and (shown[:, 13:21, 10:18] == 255).all()
     assert (shown[:, 23:31, :8] == 255).all()  # predicted too bright
-    assert dreams.frames(dream, scale=2).shape == (6, 66, 40, 3)
-    errors = dreams.OpenLoop({"image": truth}, {"image": prediction}, 2).errors()
+    assert drawing.frames(dream, scale=2).shape == (6, 66, 40, 3)
+    errors = OpenLoop({"image": truth}, {"image": prediction}, 2).errors()
     np.testing.assert_array_equal(errors["image"], np.ones(6))
 
 
 def test_curves_of_numbers():
     """Without images: truth black, prediction blue and then orange, growing to the right."""
     truth = np.linspace(0, 1, 6)[None, :, None] * np.ones((2, 1, 3))
-    dream = dreams.OpenLoop({"vector": truth}, {"vector": 1 - truth}, 2)
-    shown = dreams.frames(dream)
-    height, width = dreams._PLOT
+    dream = OpenLoop({"vector": truth}, {"vector": 1 - truth}, 2)
+    shown = drawing.frames(dream)
+    height, width = drawing._PLOT
     assert shown.shape == (6, 3 + 3 * (height + 2), 2 * (width + 2), 3)
     plot = shown[:, 3 : 3 + height, :width]
 
@@ -121,11 +120,11 @@ def test_curves_of_numbers():
 
     for frame in range(6):
         assert columns(frame, (0, 0, 0)).max() == round(1 + (width - 3) * frame / 5)
-    assert len(columns(1, dreams._DREAMS)) == 0 and columns(5, dreams._SEES).max() < 25
-    assert columns(5, dreams._DREAMS).max() == width - 2
+    assert len(columns(1, drawing._DREAMS)) == 0 and columns(5, drawing._SEES).max() < 25
+    assert columns(5, drawing._DREAMS).max() == width - 2
     # The truth rises, the prediction falls.
     assert (plot[5, : height // 2, -3:] == 0).all(-1).any()
-    assert (plot[5, height // 2 :, -3:] == dreams._DREAMS).all(-1).any()
+    assert (plot[5, height // 2 :, -3:] == drawing._DREAMS).all(-1).any()
 
 
 class Walk(ScriptedEnvironment):
@@ -184,20 +183,20 @@ def test_every_iteration_is_shown(stored):
 def test_dreams_of_a_stored_run(stored):
     environment = Walk()
     found = policy.load_policy(stored, environment=environment)
-    dream = dreams.in_environment(found, 3, 6, random=True, seed=1)
+    dream = dreaming.in_environment(found, 3, 6, random=True, seed=1)
     assert dream.truth["image"].shape == dream.prediction["image"].shape == (1, 9, 64, 64, 1)
     assert dream.context == 3 and len(environment.taken) == 8
     # What is shown as truth at step t is what the environment showed after t actions.
     np.testing.assert_array_equal(dream.truth["vector"][0, :, 1], np.arange(9))
     reloaded = policy.load_policy(stored, environment=Walk())
-    again = dreams.in_environment(reloaded, 3, 6, random=True, seed=1)
+    again = dreaming.in_environment(reloaded, 3, 6, random=True, seed=1)
     np.testing.assert_array_equal(again.prediction["image"], dream.prediction["image"])
-    until_the_end = dreams.in_environment(found, 3, 40)
+    until_the_end = dreaming.in_environment(found, 3, 40)
     assert until_the_end.truth["image"].shape[1] == 13
-    stored_dream = dreams.in_replay(found, 2, 3, 9)
+    stored_dream = dreaming.in_replay(found, 2, 3, 9)
     assert stored_dream.truth["image"].shape == (2, 12, 64, 64, 1)
     with pytest.raises(UserError, match="No stored episode has 14 steps"):
-        dreams.in_replay(found, 2, 3, 11)
+        dreaming.in_replay(found, 2, 3, 11)
 
 
 def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
@@ -215,7 +214,7 @@ def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
     for random in (False, True):
         given.clear()
         environment.taken.clear()
-        dreams.in_environment(found, 3, 6, random=random)
+        dreaming.in_environment(found, 3, 6, random=random)
         assert environment.taken[2:] == given and len(given) == 6
 
 

@@ -24,7 +24,7 @@ import tensorflow as tf
 from dreamer_tf.behavior import actor_critic
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.runner import DreamerRunner
-from dreamer_tf.replay import EpisodeReplay
+from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.world_model.rssm import RSSM
 
 SETTINGS = (

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dreamer_tf.agents.learner import PRECISIONS
 from dreamer_tf.errors import UserError
-from dreamer_tf.learner import PRECISIONS
 from tests.test_agent import configure, make_learner, sequences
 
 

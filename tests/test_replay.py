@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.replay import EpisodeReplay
-from dreamer_tf.sampling import ReleasedSampling, UniformSampling
+from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.replay.sampling import ReleasedSampling, UniformSampling
 
 SPACE = gymnasium.spaces.Dict(
     {

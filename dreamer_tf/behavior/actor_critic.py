@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import check_at_least
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
@@ -97,8 +97,7 @@ class ActorCritic(Module):
           UserError: the horizon is too short for an actor term.
         """
         super().__init__(policy)
-        if horizon < 2:
-            raise UserError(f"ActorCritic.horizon is {horizon}, but must be at least 2.")
+        check_at_least("ActorCritic.horizon", horizon, 2)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if gradient_mixing is None:
             gradient_mixing = 1.0 if discrete else 0.0

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.environments.interface import Observation
-from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.errors import UserError, did_you_mean
 
 # What a preset sets; any of it can be set on its own.
 PRESETS = {
@@ -82,10 +82,9 @@ class AtariEnvironment:
         """
         games = game_names()
         if game_name not in games:
-            hint = nearest(game_name, games)
             raise UserError(
-                f"AtariEnvironment.game_name is '{game_name}', which is no game of the Arcade "
-                f"Learning Environment{': did you mean ' + hint + '?' if hint else '.'}"
+                f"Unknown game '{game_name}' (AtariEnvironment.game_name)."
+                f"{did_you_mean(game_name, games)}"
             )
         if preset not in PRESETS:
             raise UserError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from dreamer_tf.environments.interface import Observation, scale_action
 from dreamer_tf.environments.process import ProcessEnvironment
-from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.errors import UserError, did_you_mean
 
 OBSERVATIONS = ("pixels", "proprio", "both")
 _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); context.free()"
@@ -84,10 +84,10 @@ class ControlSuiteTask:
         suite = _suite()
         if (domain_name, task_name) not in suite.ALL_TASKS:
             tasks = [f"{domain} {task}" for domain, task in suite.ALL_TASKS]
-            hint = nearest(f"{domain_name} {task_name}", tasks)
+            task = f"{domain_name} {task_name}"
             raise UserError(
-                f"ControlSuiteEnvironment: there is no task '{task_name}' of '{domain_name}'"
-                + (f"; did you mean {hint} (domain_name and task_name)?" if hint else ".")
+                f"Unknown task '{task}' (ControlSuiteEnvironment.domain_name and task_name)."
+                f"{did_you_mean(task, tasks)}"
             )
         self.name = f"{domain_name}_{task_name}"
         self.protocol = f"control_suite, {observations}"

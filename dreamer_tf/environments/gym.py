@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.environments.interface import RESERVED_NAMES, Observation, scale_action
-from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.errors import UserError, did_you_mean
 
 
 class GymEnvironment:
@@ -237,11 +237,10 @@ def create_gym_environment(
         environment = gymnasium.make(id, **(_render_mode(id) | settings))
     except (gymnasium.error.Error, ImportError) as error:
         unknown = (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv)
-        hint = nearest(id, gymnasium.registry) if isinstance(error, unknown) else ""
+        hint = did_you_mean(id, gymnasium.registry) if isinstance(error, unknown) else ""
         raise UserError(
-            f"create_gym_environment.id is '{id}', which Gymnasium cannot make "
-            f"({str(error).splitlines()[0].rstrip('.')})"
-            + (f"; did you mean {hint}?" if hint else ".")
+            f"Gymnasium cannot make '{id}' (create_gym_environment.id): "
+            f"{str(error).splitlines()[0].rstrip('.')}.{hint}"
         ) from error
     return GymEnvironment(environment, image_size)
 

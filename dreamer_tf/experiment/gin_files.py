@@ -13,8 +13,8 @@ from pathlib import Path
 import gin
 from absl import logging
 
-import dreamer_tf
-from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.version import VERSION
 
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
@@ -55,7 +55,7 @@ TASK = (
 
 def shipped_directory() -> Path:
     """Where the gin files of this package are, installed or in a checkout."""
-    package = Path(dreamer_tf.__file__).parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "gin_configs"
     return installed if installed.is_dir() else package.parent / "gin_configs"
 
@@ -88,10 +88,9 @@ def find(name: str) -> str:
             if candidate in (str(relative), path.name):
                 return str(path)
     valid = [path.name for path in shipped_files()]
-    hint = nearest(os.path.basename(name), valid)
+    hint = did_you_mean(os.path.basename(name), valid) or f" The shipped ones: {', '.join(valid)}."
     raise UserError(
-        f"--gin_files={name}: there is no such file here or among the shipped ones"
-        + (f"; did you mean {hint}?" if hint else f" ({', '.join(valid)}).")
+        f"--gin_files={name}: there is no such file here or among the shipped ones.{hint}"
     )
 
 
@@ -147,11 +146,11 @@ def explain(error: Exception) -> str:
     if match := re.match(r"Configurable '(\S+)' doesn't have a parameter named '(\w+)'", text):
         wrapped = short.get(match[1].rpartition(".")[2])
         parameters = list(inspect.signature(wrapped.wrapped).parameters) if wrapped else []
-        hint = nearest(match[2], parameters)
-        return f"gin: {match[1]} has no parameter '{match[2]}'{_did_you_mean(hint)}{place}."
+        hint = did_you_mean(match[2], parameters)
+        return f"gin: {match[1]} has no parameter '{match[2]}'{place}.{hint}"
     if match := re.match(r"No configurable matching (?:reference '@)?'?([\w./]+)", text):
-        hint = nearest(match[1].rpartition("/")[2].rpartition(".")[2], list(short))
-        return f"gin: nothing is named '{match[1]}'{_did_you_mean(hint)}{place}."
+        hint = did_you_mean(match[1].rpartition("/")[2].rpartition(".")[2], list(short))
+        return f"gin: nothing is named '{match[1]}'{place}.{hint}"
     if match := re.match(r"Required bindings for `(\S+)` not provided in config: (\[.*\])", text):
         missing = [f"{match[1]}.{name}" for name in re.findall(r"'(\w+)'", match[2])]
         return f"gin: {' and '.join(missing)} must be set: add it with --gin_bindings."
@@ -161,10 +160,6 @@ def explain(error: Exception) -> str:
             f"text needs quotes, as in '{match[1]}'."
         )
     return f"gin: {first}{place}."
-
-
-def _did_you_mean(hint: str) -> str:
-    return f"; did you mean {hint}?" if hint else ""
 
 
 def bindings() -> dict[str, str]:
@@ -228,7 +223,7 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     """Writes the configuration of a run, once it has been constructed without an error."""
     found = bindings()
     facts = {
-        "version": dreamer_tf.__version__,
+        "version": VERSION,
         "seed": seed,
         "gin_hash": fingerprint(found),
         "bindings": found,

@@ -15,10 +15,11 @@ import gin
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import disk, gin_files
+from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
+from dreamer_tf.storage import disk
 
 
 def make_environment() -> Environment:

@@ -12,7 +12,12 @@ import numpy as np
 from absl import logging
 from gymnasium.vector import VectorEnv
 
-from dreamer_tf import dreams, video
+from dreamer_tf.agents.dopamine_compat import (
+    IterationStatistics,
+    Runner,
+    StatisticsInstance,
+)
+from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import (
     DopamineEnvironment,
     Environment,
@@ -20,19 +25,15 @@ from dreamer_tf.environments.interface import (
     protocol_label,
 )
 from dreamer_tf.environments.vector import create_vector_environment
-from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import disk, faults, gin_files, log_files, metrics  # noqa: F401 - registers the collectors
-from dreamer_tf.experiment.agents import create_agent
-from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore
-from dreamer_tf.experiment.dopamine_compat import (
-    IterationStatistics,
-    Runner,
-    StatisticsInstance,
-)
+from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.experiment import collectors, gin_files  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.signals import StopRequest
+from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.scores import score_files
+from dreamer_tf.storage import disk, faults, log_files
+from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore
 
 _PHASES = ("train", "eval")
 
@@ -87,10 +88,7 @@ class DreamerRunner(Runner):
           dream_length: steps of the prediction, the context included.
           dream_context: observations that the model sees before it dreams.
         """
-        if num_environments < 1:
-            raise UserError(
-                f"DreamerRunner.num_environments is {num_environments}, but must be 1 or more."
-            )
+        check_at_least("DreamerRunner.num_environments", num_environments, 1)
         if dream_every and not 0 < dream_context < dream_length:
             raise UserError(
                 f"DreamerRunner.dream_context is {dream_context}, but must be at least 1 and less "
@@ -136,8 +134,7 @@ class DreamerRunner(Runner):
                 "Runner.max_steps_per_episode is None, but DreamerRunner runs whole episodes: set "
                 "a number of agent steps (27,000 is Dopamine's)."
             )
-        if self._log_every_n < 1:
-            raise UserError(f"Runner.log_every_n is {self._log_every_n}, but must be 1 or more.")
+        check_at_least("Runner.log_every_n", self._log_every_n, 1)
         self._check_reserve()
         self._make_vector()
         self.agent_name = self._agent.label
@@ -368,11 +365,11 @@ class DreamerRunner(Runner):
                 StatisticsInstance(f"Dream/{name}_error_seen", float(seen.mean()), step),
                 StatisticsInstance(f"Dream/{name}_error_dreamt", float(dreamt.mean()), step),
             ]
-        frames = dreams.frames(found.dream)
+        frames = drawing.frames(found.dream)
         statistics.append(StatisticsInstance("Dream/video", frames, step, "video"))
         os.makedirs(os.path.join(self._base_dir, "dreams"), exist_ok=True)
         name = f"iteration-{iteration:06d}.gif"
-        video.write_gif(os.path.join(self._base_dir, "dreams", name), frames)
+        gif.write_gif(os.path.join(self._base_dir, "dreams", name), frames)
         self._collector_dispatcher.write(statistics, ("tensorboard", "json_lines"))
 
     def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 import dreamer_tf
-from dreamer_tf.errors import UserError, nearest
+from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import score_files
 
 FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
@@ -124,11 +124,8 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
     """
     for agent in agents:
         if agent not in PUBLISHED:
-            hint = nearest(agent, PUBLISHED)
-            raise UserError(
-                f"--baselines names '{agent}', of which nothing is published here"
-                + (f"; did you mean {hint}?" if hint else f": use {', '.join(PUBLISHED)}.")
-            )
+            hint = did_you_mean(agent, PUBLISHED) or f" Use {', '.join(PUBLISHED)}."
+            raise UserError(f"Unknown agent '{agent}' in --baselines.{hint}")
     wanted = None if games is None else set(games)
     suites = ("atari",) if wanted is None else ("atari", "control_suite")
     found = _at_400k(agents, wanted)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment.checkpoints import Checkpoint, CheckpointStore, DamagedCheckpoint
+from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore, DamagedCheckpoint
 
 
 def checkpoint(number: int) -> Checkpoint:

@@ -14,7 +14,8 @@ from tests.helpers import bind
 _START = """
 import os
 os.environ.pop("XLA_PYTHON_CLIENT_PREALLOCATE", None)
-import dreamer_tf.experiment.launch, dreamer_tf.policy  # nothing of it may start TensorFlow
+import dreamer_tf.experiment.launch  # nothing of it may start TensorFlow
+import dreamer_tf.experiment.policy
 import tensorflow as tf
 from dreamer_tf.experiment.devices import configure_devices
 """

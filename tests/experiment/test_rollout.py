@@ -8,10 +8,11 @@ import gymnasium
 import numpy as np
 import pytest
 
+from dreamer_tf.agents import registry as agents
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import agents, gin_files
+from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.runner import DreamerRunner, EnvironmentFailure
 from tests.helpers import TINY, ScriptedAgent, ScriptedEnvironment, bind

@@ -7,9 +7,9 @@ import signal
 import numpy as np
 import pytest
 
+from dreamer_tf.agents import registry as agents
+from dreamer_tf.agents.dopamine_compat import run_experiment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import agents
-from dreamer_tf.experiment.dopamine_compat import run_experiment
 from dreamer_tf.experiment.runner import DreamerRunner, EnvironmentFailure, Interrupted
 from dreamer_tf.scores import score_files
 from tests.helpers import ScriptedAgent, ScriptedEnvironment, bind

@@ -6,8 +6,8 @@ from collections import Counter
 import gymnasium
 import numpy as np
 
-from dreamer_tf.replay import EpisodeReplay
-from dreamer_tf.sampling import ReleasedSampling
+from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.replay.sampling import ReleasedSampling
 
 SPACE = gymnasium.spaces.Dict({"index": gymnasium.spaces.Box(-np.inf, np.inf, (1,))})
 

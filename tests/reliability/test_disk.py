@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from dreamer_tf.experiment.checkpoints import CheckpointStore
+from dreamer_tf.storage.checkpoints import CheckpointStore
 from tests.reliability.test_kill import start
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
-from dreamer_tf.experiment.checkpoints import (
+from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.scores import score_files
+from dreamer_tf.storage.checkpoints import (
     Checkpoint,
     CheckpointStore,
     DamagedCheckpoint,
     fingerprint,
 )
-from dreamer_tf.replay import EpisodeReplay
-from dreamer_tf.scores import score_files
 
 CASES = settings(max_examples=300, deadline=None)
 VALUES = st.recursive(

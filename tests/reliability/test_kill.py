@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamer_tf.experiment import faults
-from dreamer_tf.experiment.checkpoints import CheckpointStore
+from dreamer_tf.storage import faults
+from dreamer_tf.storage.checkpoints import CheckpointStore
 from tests.helpers import TINY
 
 ITERATIONS = 3

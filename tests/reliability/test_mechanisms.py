@@ -18,7 +18,7 @@ KILL = "tests/reliability/test_kill.py::test_killed_while_saving_and_at_a_random
 # What is taken out: file, text, what stands there instead, and the test that must notice.
 MECHANISMS = {
     "logs are cut back to the checkpoint": (
-        "experiment/log_files.py",
+        "storage/log_files.py",
         "for name, size in sizes(base_dir).items():",
         "for name, size in ():",
         KILL,
@@ -30,31 +30,31 @@ MECHANISMS = {
         KILL,
     ),
     "the state of the random numbers is stored": (
-        "agent.py",
+        "agents/dreamer_v2.py",
         'self._rng.bit_generator.state = state["rng"]',
         "pass",
         "tests/test_agent.py::test_resume_within_the_random_start_is_bit_identical",
     ),
     "a checkpoint is written beside its place": (
-        "experiment/checkpoints.py",
+        "storage/checkpoints.py",
         'partial = final.with_name(f".{final.name}.partial")',
         "partial = final",
         "tests/experiment/test_checkpoints.py::test_an_unfinished_write_is_not_a_checkpoint",
     ),
     "checksums": (
-        "experiment/checkpoints.py",
+        "storage/checkpoints.py",
         'if fingerprint(path / name) != manifest["files"][name]:',
         "if False:",
         "tests/experiment/test_checkpoints.py::test_damaged_checkpoints_are_passed_over",
     ),
     "no good checkpoint is an error": (
-        "experiment/checkpoints.py",
+        "storage/checkpoints.py",
         "        if numbers:\n            raise UserError(",
         "        if False:\n            raise UserError(",
         "tests/experiment/test_checkpoints.py::test_no_good_checkpoint_is_an_error",
     ),
     "arrays are loaded without objects": (
-        "experiment/checkpoints.py",
+        "storage/checkpoints.py",
         "allow_pickle=False",
         "allow_pickle=True",
         "tests/experiment/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
@@ -72,7 +72,7 @@ MECHANISMS = {
         "tests/experiment/test_signals.py::test_the_second_signal_ends_the_process_at_once",
     ),
     "the disk's space is checked": (
-        "replay.py",
+        "replay/episode_replay.py",
         "if missing > free and",
         "if False and",
         "tests/test_replay.py::test_too_little_disk",
@@ -96,7 +96,7 @@ MECHANISMS = {
         "tests/networks/test_optimizer.py::test_a_bad_gradient_changes_nothing",
     ),
     "bad updates stop the run": (
-        "agent.py",
+        "agents/dreamer_v2.py",
         "if self._bad_updates >= self._max_bad_updates:",
         "if False:",
         "tests/test_agent.py::test_updates_that_stay_non_finite_stop_the_run",
@@ -126,13 +126,13 @@ MECHANISMS = {
         "tests/experiment/test_gin_files.py::test_the_configuration_of_a_run_imports_nothing",
     ),
     "overwritten steps are forgotten": (
-        "replay.py",
+        "replay/episode_replay.py",
         "lost=max(0, int(head) - self._rows)",
         "lost=0",
         "tests/test_replay.py::test_resume_never_shows_overwritten_steps",
     ),
     "files of Dopamine's replay are verified": (
-        "experiment/checkpoints.py",
+        "storage/checkpoints.py",
         "if fingerprint(self.directory.parent / name) != written:",
         "if False:",
         "tests/test_dopamine_agents.py::test_a_damaged_file_of_the_replay_is_passed_over",

@@ -133,7 +133,7 @@ def test_missing_reference():
 
 
 def test_published_names():
-    with pytest.raises(UserError, match="did you mean 'Rainbow'"):
+    with pytest.raises(UserError, match="Did you mean 'Rainbow'"):
         curves.published(["Rainbowe"])
 
 

@@ -84,7 +84,7 @@ def test_refused(runs):
     rows = [line for line in mixed.stdout.splitlines() if "| pong |" in line]
     assert len(rows) == 2 and "nature2015" in rows[1]  # side by side, not averaged
     assert "there is no scores.json" in refused(compare(runs, "--runs=nowhere/*"))
-    assert "did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
+    assert "Did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
     assert "add --out=report.html" in refused(compare(runs, "--format=html"))
     assert "end it with one of" in refused(compare(runs, "--out=report.pdf"))
     assert "does not end as --format=csv" in refused(
@@ -134,10 +134,10 @@ def test_what_was_asked_for_in_vain_is_named(runs):
     arguments = ("--runs=runs/*/*/*", "--baselines=DreamerV2 (Montezuma)", "--games=Pong,Breakot")
     text = compare(runs, *arguments).stdout
     assert "runs/d/Pong/0 has no returns of --phase=eval yet." in text
-    assert "no score of --games=Breakot; did you mean 'breakout'" in text
+    assert "no score of --games=Breakot. Did you mean 'breakout'" in text
     assert "Nothing is published of DreamerV2 (Montezuma) on these games." in text
     sentence = refused(compare(runs, "--games=Breakot", "--baselines=IQN"))
-    assert "did you mean 'breakout'" in sentence and "published of IQN" in sentence
+    assert "Did you mean 'breakout'" in sentence and "published of IQN" in sentence
 
 
 def test_at_equal_frames(runs):

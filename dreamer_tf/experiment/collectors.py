@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf import video
-from dreamer_tf.experiment.dopamine_compat import Collector, StatisticsInstance, add_collector
+from dreamer_tf.agents.dopamine_compat import Collector, StatisticsInstance, add_collector
+from dreamer_tf.open_loop import gif
 
 
 def write_agent_metrics(
@@ -107,7 +107,7 @@ def _write_video(statistic: StatisticsInstance) -> None:
         height=frames.shape[1],
         width=frames.shape[2],
         colorspace=3,
-        encoded_image_string=video.encode_gif(frames),
+        encoded_image_string=gif.encode_gif(frames),
     )
     value = tf.compat.v1.Summary.Value(tag=statistic.name, image=image)
     summary = tf.compat.v1.Summary(value=[value])

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf import dreams
 from dreamer_tf.behavior.actor import action_size
 from dreamer_tf.behavior.actor_critic import ActorCritic
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks.optimizer import Optimizer
-from dreamer_tf.replay import Sequences
+from dreamer_tf.open_loop.prediction import OpenLoop
+from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch, WorldModel
 
@@ -28,7 +28,7 @@ _UPDATE, _POLICY, _EVALUATION, _DREAM = 1, 2, 3, 4
 class Inspection(NamedTuple):
     """How the model sees a batch."""
 
-    dream: dreams.OpenLoop
+    dream: OpenLoop
     distributions: dict[str, np.ndarray]  # [B, T] each, by name
 
 
@@ -255,7 +255,7 @@ class Learner:
         truth, prediction, distributions = tf.nest.map_structure(
             lambda tensor: tensor.numpy(), self._inspect_functions[context](sequences)
         )
-        return Inspection(dreams.OpenLoop(truth, prediction, context), distributions)
+        return Inspection(OpenLoop(truth, prediction, context), distributions)
 
     def preprocess(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Observations as the model sees them, of any leading shape."""

@@ -8,6 +8,7 @@ import gin
 import gymnasium
 import numpy as np
 
+from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.gym import GymEnvironment
 from dreamer_tf.environments.interface import (
     DopamineEnvironment,
@@ -20,10 +21,9 @@ from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment import launch
-from dreamer_tf.experiment.agents import create_agent
-from dreamer_tf.experiment.checkpoints import CheckpointStore
 from dreamer_tf.experiment.devices import configure_devices
-from dreamer_tf.replay import EpisodeReplay
+from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.storage.checkpoints import CheckpointStore
 
 
 class Policy:

@@ -24,7 +24,7 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.sampling import Sampling, Segment, Stream, UniformSampling, as_segment
+from dreamer_tf.replay.sampling import Sampling, Segment, Stream, UniformSampling, as_segment
 
 _LARGE = 512  # bytes; smaller steps are gathered one by one
 

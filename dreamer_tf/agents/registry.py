@@ -5,11 +5,11 @@ from typing import Any
 
 import gin
 
-from dreamer_tf.agent import DreamerV2Agent
-from dreamer_tf.dopamine_agent import DopamineAgent
+from dreamer_tf.agents.dopamine import DopamineAgent
+from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
+from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.environments.interface import DopamineEnvironment
-from dreamer_tf.errors import UserError, nearest
-from dreamer_tf.experiment.dopamine_compat import JAX_AGENTS
+from dreamer_tf.errors import UserError, did_you_mean
 
 AGENTS = {
     "dreamer_v2": DreamerV2Agent,
@@ -41,10 +41,8 @@ def create_agent(
       UserError: unknown name, or an agent that acts in one environment only.
     """
     if agent_name not in AGENTS:
-        hint = nearest(agent_name, AGENTS) or ", ".join(AGENTS)
-        raise UserError(
-            f"dreamer_tf.create_agent.agent_name is '{agent_name}', which is no agent: use {hint}."
-        )
+        hint = did_you_mean(agent_name, AGENTS) or f" Use one of {', '.join(AGENTS)}."
+        raise UserError(f"Unknown agent '{agent_name}' (dreamer_tf.create_agent.agent_name).{hint}")
     settings = {}
     if num_environments > 1:
         if not hasattr(AGENTS[agent_name], "act"):

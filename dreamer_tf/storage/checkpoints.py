@@ -23,7 +23,7 @@ import numpy as np
 from absl import logging
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import faults
+from dreamer_tf.storage import faults
 
 FORMAT = 2
 NEEDS = "files"  # in the state: path in the base directory -> fingerprint of a file beside it

@@ -21,11 +21,11 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import faults
-from dreamer_tf.experiment.checkpoints import Checkpoint, check_arrays
-from dreamer_tf.learner import Inspection, Learner
-from dreamer_tf.replay import EpisodeReplay, Sequences
+from dreamer_tf.agents.learner import Inspection, Learner
+from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
+from dreamer_tf.storage import faults
+from dreamer_tf.storage.checkpoints import Checkpoint, check_arrays
 
 Observation = Mapping[str, np.ndarray]
 
@@ -88,12 +88,8 @@ class DreamerV2Agent:
             the run stops. None of them is applied, and a batch is kept in `diagnosis/`.
           log_every: updates between two lines of metrics.
         """
-        for name, value, least in (
-            ("prefill_steps", prefill_steps, 0),
-            ("log_every", log_every, 1),
-        ):
-            if value < least:
-                raise UserError(f"DreamerV2Agent.{name} is {value}, but must be {least} or more.")
+        check_at_least("DreamerV2Agent.prefill_steps", prefill_steps, 0)
+        check_at_least("DreamerV2Agent.log_every", log_every, 1)
         if not train_ratio > 0:
             raise UserError(
                 f"DreamerV2Agent.train_ratio is {train_ratio}, but must be a positive number of "
@@ -482,6 +478,6 @@ class DreamerV2Agent:
             "train_ratio_measured": self._ratio,
         }
         # Imported here, so that an agent that does not log works without Dopamine.
-        from dreamer_tf.experiment.metrics import write_agent_metrics
+        from dreamer_tf.experiment.collectors import write_agent_metrics
 
         write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)

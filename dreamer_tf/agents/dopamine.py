@@ -21,12 +21,12 @@ import jax
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
-from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import faults
-from dreamer_tf.experiment.checkpoints import NEEDS, Checkpoint, check_arrays
-from dreamer_tf.experiment.dopamine_compat import make_jax_agent
-from dreamer_tf.experiment.metrics import write_agent_metrics
+from dreamer_tf.agents.dopamine_compat import make_jax_agent
+from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
+from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.experiment.collectors import write_agent_metrics
+from dreamer_tf.storage import faults
+from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
 
 Observation = Mapping[str, np.ndarray]
 
@@ -66,8 +66,7 @@ class DopamineAgent:
         Raises:
           UserError: the spaces do not fit, or Dopamine refuses its parameters.
         """
-        if log_every < 1:
-            raise UserError(f"DopamineAgent.log_every is {log_every}, but must be 1 or more.")
+        check_at_least("DopamineAgent.log_every", log_every, 1)
         self._key, shape = _observed(observation_space)
         if not isinstance(action_space, gymnasium.spaces.Discrete):
             raise UserError(
@@ -304,8 +303,7 @@ def _check_replay(replay: Any) -> None:
     Raises:
       UserError: no batch, or priorities for too few elements.
     """
-    if replay._batch_size < 1:
-        raise UserError(f"ReplayBuffer.batch_size is {replay._batch_size}, but must be 1 or more.")
+    check_at_least("ReplayBuffer.batch_size", replay._batch_size, 1)
     tree = getattr(replay._sampling_distribution, "_sum_tree", None)
     # Dopamine adds an element before it removes the oldest one.
     if tree is not None and (len(tree._nodes) + 1) // 2 <= replay._max_capacity:

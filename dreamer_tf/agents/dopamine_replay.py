@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from dreamer_tf.experiment.checkpoints import fingerprint, flush
-from dreamer_tf.experiment.dopamine_compat import ReplayElement
+from dreamer_tf.agents.dopamine_compat import ReplayElement
+from dreamer_tf.storage.checkpoints import fingerprint, flush
 
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")

@@ -1,0 +1,1 @@
+"""What a Runner drives: DreamerV2 and Dopamine's agents behind one interface."""

@@ -1,0 +1,1 @@
+"""Predictions from actions alone, drawn and written as GIFs."""

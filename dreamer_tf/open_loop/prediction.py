@@ -1,0 +1,20 @@
+"""What the world model expects to see, next to what came."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class OpenLoop(NamedTuple):
+    """Observations and their predictions; images in [-0.5, 0.5], vectors as they are."""
+
+    truth: dict[str, np.ndarray]  # [B, T, ...]
+    prediction: dict[str, np.ndarray]  # [B, T, ...], reconstructions up to `context`
+    context: int  # number of observations that the model has seen
+
+    def errors(self) -> dict[str, np.ndarray]:
+        """Mean squared error of each observation at every step: name -> [T]."""
+        return {
+            key: np.mean(np.square(self.prediction[key] - truth), axis=(0, *range(2, truth.ndim)))
+            for key, truth in self.truth.items()
+        }
