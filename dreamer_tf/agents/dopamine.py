@@ -23,8 +23,8 @@ import tensorflow as tf
 
 from dreamer_tf.agents.dopamine_compat import make_jax_agent
 from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
+from dreamer_tf.agents.metrics import write_agent_metrics
 from dreamer_tf.errors import UserError, check_at_least
-from dreamer_tf.experiment.collectors import write_agent_metrics
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
 

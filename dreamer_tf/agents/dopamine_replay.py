@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.agents.dopamine_compat import ReplayElement
-from dreamer_tf.storage.checkpoints import fingerprint, flush
+from dreamer_tf.storage.files import fingerprint, replacing
 
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
@@ -55,11 +55,8 @@ class ReplayFiles:
             name = os.path.join("replay", f"elements-{first:012d}-{end:012d}.npz")
             path = os.path.join(self._base_dir, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(f"{path}.partial", "wb") as file:
+            with replacing(path) as file:
                 np.savez(file, **_to_arrays([memory[key] for key in range(first, end)]))
-            flush(f"{path}.partial")
-            os.rename(f"{path}.partial", path)
-            flush(os.path.dirname(path))
             self._files[name] = fingerprint(path)
             self._end = end
         self._files = {name: kept for name, kept in self._files.items() if _range(name)[1] > oldest}

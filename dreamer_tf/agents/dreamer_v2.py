@@ -478,6 +478,6 @@ class DreamerV2Agent:
             "train_ratio_measured": self._ratio,
         }
         # Imported here, so that an agent that does not log works without Dopamine.
-        from dreamer_tf.experiment.collectors import write_agent_metrics
+        from dreamer_tf.agents.metrics import write_agent_metrics
 
         write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)

@@ -14,6 +14,7 @@ import gin
 from absl import logging
 
 from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.storage.files import replace_text
 from dreamer_tf.version import VERSION
 
 CONFIG_FILE = "config.gin"
@@ -228,9 +229,9 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
         "gin_hash": fingerprint(found),
         "bindings": found,
     }
-    _write(base_dir, CONFIG_FILE, gin.config_str(max_line_length=120))
-    _write(base_dir, OPERATIVE_FILE, gin.operative_config_str(max_line_length=120))
-    _write(base_dir, RUN_FILE, json.dumps(facts, indent=1))
+    replace_text(Path(base_dir, CONFIG_FILE), gin.config_str(max_line_length=120))
+    replace_text(Path(base_dir, OPERATIVE_FILE), gin.operative_config_str(max_line_length=120))
+    replace_text(Path(base_dir, RUN_FILE), json.dumps(facts, indent=1))
 
 
 def foreign_code(text: str) -> list[str]:
@@ -259,10 +260,3 @@ def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> 
             "--trust_imports (in Python trust_imports=True) if you trust this run."
         )
     parse([path])
-
-
-def _write(base_dir: str | os.PathLike, name: str, text: str) -> None:
-    """A reader sees the old file or the new one, never half of it."""
-    partial = Path(base_dir, f"{name}.partial")
-    partial.write_text(text)
-    os.replace(partial, Path(base_dir, name))

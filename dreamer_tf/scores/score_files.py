@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.storage.files import replace_text
 
 FILE = "scores.json"
 
@@ -74,7 +75,5 @@ def _check(scores: Iterable[Score]) -> None:
 
 def write(path: str | os.PathLike, scores: Iterable[Score]) -> None:
     """Writes a score file; a reader sees the old one or the new one, never half of it."""
-    partial = Path(f"{path}.partial")
     lines = ",\n ".join(json.dumps(score.record()) for score in scores)
-    partial.write_text(f"[{lines}]\n")
-    os.replace(partial, path)
+    replace_text(path, f"[{lines}]\n")

@@ -9,7 +9,6 @@ not in it: they already are on disk, and `state.json` says which part of them is
 files with which checksums (`NEEDS`).
 """
 
-import hashlib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from absl import logging
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.storage import faults
+from dreamer_tf.storage.files import fingerprint, flush
 
 FORMAT = 2
 NEEDS = "files"  # in the state: path in the base directory -> fingerprint of a file beside it
@@ -201,23 +201,3 @@ def check_arrays(expected: Mapping[str, Any], stored: Mapping[str, np.ndarray]) 
             f"{', '.join(sorted(different)[:3])} differ; use the gin configuration that the "
             "run was started with, or another --base_dir."
         )
-
-
-def fingerprint(path: str | os.PathLike) -> dict[str, Any]:
-    """Size and SHA-256 of a file."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
-        if digest is None:  # Python 3.10
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return {"bytes": os.path.getsize(path), "sha256": digest.hexdigest()}
-
-
-def flush(path: str | os.PathLike) -> None:
-    """Returns when a file or directory is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

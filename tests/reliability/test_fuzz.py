@@ -19,8 +19,8 @@ from dreamer_tf.storage.checkpoints import (
     Checkpoint,
     CheckpointStore,
     DamagedCheckpoint,
-    fingerprint,
 )
+from dreamer_tf.storage.files import fingerprint
 
 CASES = settings(max_examples=300, deadline=None)
 VALUES = st.recursive(

@@ -1,0 +1,53 @@
+"""Writing files so that a reader never sees half of one."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """Opens a file for writing that appears under its name when the block ends.
+
+    The contents are on the disk before the file gets its name. An exception leaves the file that
+    was there before.
+
+    Args:
+      path: the final name; the file is written as `<path>.partial`.
+
+    Yields:
+      The file, opened for binary writing.
+    """
+    partial = f"{os.fspath(path)}.partial"
+    with open(partial, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    flush(os.path.dirname(os.path.abspath(path)))
+
+
+def replace_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file as UTF-8; a reader sees the old text or the new one."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def flush(path: str | os.PathLike) -> None:
+    """Returns when a file or directory is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fingerprint(path: str | os.PathLike) -> dict[str, Any]:
+    """Size and SHA-256 of a file, as a manifest stores them."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {"bytes": os.path.getsize(path), "sha256": digest.hexdigest()}
