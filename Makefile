@@ -43,7 +43,7 @@ test-slow: venv
 	$(BIN)/python -m pytest -q -m slow
 
 learn: venv
-	SEED=$(or $(SEED),0) $(BIN)/python -m pytest -s -m learn tests/test_targets.py
+	SEED=$(or $(SEED),0) $(BIN)/python -m pytest -s -m learn tests/learning/test_targets.py
 
 chaos: venv
 	$(BIN)/python -m pytest -s -m chaos tests/reliability

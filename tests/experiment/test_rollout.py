@@ -120,7 +120,7 @@ def run(directory, *bindings, iterations=2, environments=1, force_vector=False, 
 
 
 def assert_same_runs(ours, theirs, directories):
-    from tests.test_agent import everything
+    from tests.small_models import everything
 
     left, right = everything(ours), everything(theirs)
     assert ours.agent.updates == theirs.agent.updates > 5

@@ -33,31 +33,31 @@ MECHANISMS = {
         "agents/dreamer_v2.py",
         'self._rng.bit_generator.state = state["rng"]',
         "pass",
-        "tests/test_agent.py::test_resume_within_the_random_start_is_bit_identical",
+        "tests/agents/test_dreamer_v2.py::test_resume_within_the_random_start_is_bit_identical",
     ),
     "a checkpoint is written beside its place": (
         "storage/checkpoints.py",
         'partial = final.with_name(f".{final.name}.partial")',
         "partial = final",
-        "tests/experiment/test_checkpoints.py::test_an_unfinished_write_is_not_a_checkpoint",
+        "tests/storage/test_checkpoints.py::test_an_unfinished_write_is_not_a_checkpoint",
     ),
     "checksums": (
         "storage/checkpoints.py",
         'if fingerprint(path / name) != manifest["files"][name]:',
         "if False:",
-        "tests/experiment/test_checkpoints.py::test_damaged_checkpoints_are_passed_over",
+        "tests/storage/test_checkpoints.py::test_damaged_checkpoints_are_passed_over",
     ),
     "no good checkpoint is an error": (
         "storage/checkpoints.py",
         "        if numbers:\n            raise UserError(",
         "        if False:\n            raise UserError(",
-        "tests/experiment/test_checkpoints.py::test_no_good_checkpoint_is_an_error",
+        "tests/storage/test_checkpoints.py::test_no_good_checkpoint_is_an_error",
     ),
     "arrays are loaded without objects": (
         "storage/checkpoints.py",
         "allow_pickle=False",
         "allow_pickle=True",
-        "tests/experiment/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
+        "tests/storage/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
     ),
     "a signal is noticed": (
         "experiment/runner.py",
@@ -75,7 +75,7 @@ MECHANISMS = {
         "replay/episode_replay.py",
         "if missing > free and",
         "if False and",
-        "tests/test_replay.py::test_too_little_disk",
+        "tests/replay/test_episode_replay.py::test_too_little_disk",
     ),
     "a full disk is told from other errors": (
         "experiment/runner.py",
@@ -99,7 +99,7 @@ MECHANISMS = {
         "agents/dreamer_v2.py",
         "if self._bad_updates >= self._max_bad_updates:",
         "if False:",
-        "tests/test_agent.py::test_updates_that_stay_non_finite_stop_the_run",
+        "tests/agents/test_dreamer_v2.py::test_updates_that_stay_non_finite_stop_the_run",
     ),
     "a failing environment is made anew": (
         "experiment/runner.py",
@@ -129,13 +129,13 @@ MECHANISMS = {
         "replay/episode_replay.py",
         "lost=max(0, int(head) - self._rows)",
         "lost=0",
-        "tests/test_replay.py::test_resume_never_shows_overwritten_steps",
+        "tests/replay/test_episode_replay.py::test_resume_never_shows_overwritten_steps",
     ),
     "files of Dopamine's replay are verified": (
         "storage/checkpoints.py",
         "if fingerprint(self.directory.parent / name) != written:",
         "if False:",
-        "tests/test_dopamine_agents.py::test_a_damaged_file_of_the_replay_is_passed_over",
+        "tests/agents/test_dopamine.py::test_a_damaged_file_of_the_replay_is_passed_over",
     ),
 }
 

@@ -5,7 +5,7 @@ import pytest
 
 from dreamer_tf.agents.learner import PRECISIONS
 from dreamer_tf.errors import UserError
-from tests.test_agent import configure, make_learner, sequences
+from tests.small_models import configure, make_learner, sequences
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

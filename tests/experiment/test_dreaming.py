@@ -13,7 +13,7 @@ from dreamer_tf.open_loop import drawing
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, ScriptedEnvironment
-from tests.test_agent import everything, sequences
+from tests.small_models import everything, sequences
 
 
 def make_learner():

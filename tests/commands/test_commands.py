@@ -75,7 +75,7 @@ def test_train_writes_everything_and_says_where(trained):
 
 def test_every_metric_is_explained(trained):
     directory, _ = trained
-    text = (Path(__file__).resolve().parents[1] / "docs/metrics.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs/metrics.md").read_text()
     lines = (directory / "runs/atari/Pong/4/metrics/json_lines/metrics.jsonl").read_text()
     names = {name for line in lines.splitlines() for name in json.loads(line)} - {"step"}
     assert len(names) > 30

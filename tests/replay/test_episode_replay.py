@@ -386,7 +386,7 @@ def test_too_little_address_space(tmp_path):
     """In a process of its own that may have half a GB more than it has; the files are sparse."""
     code = f"""
 import resource
-from tests.test_replay import make
+from tests.replay.test_episode_replay import make
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29,) * 2)
 make({str(tmp_path)!r}, capacity=50_000_000)

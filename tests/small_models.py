@@ -1,0 +1,49 @@
+"""Tiny agents and learners for the tests, and batches for them."""
+
+import numpy as np
+
+from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.learner import Learner
+from dreamer_tf.experiment import gin_files
+from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.storage.checkpoints import Checkpoint
+from tests.helpers import TINY, ScriptedEnvironment
+
+
+def configure(*bindings):
+    gin_files.parse(["atari.gin"], [*TINY, *bindings])
+
+
+def make_agent(directory, environment=None, **settings):
+    environment = environment or ScriptedEnvironment()
+    return DreamerV2Agent(
+        environment.observation_space, environment.action_space, base_dir=directory, **settings
+    )
+
+
+def sequences(size=3, length=6, actions=3, seed=0, images=False):
+    rng = np.random.default_rng(seed)
+    observation = {"vector": rng.normal(size=(size, length, 3)).astype(np.float32)}
+    if images:
+        shade = rng.integers(0, 256, (size, length, 1, 1, 1), np.uint8)
+        observation["image"] = np.tile(shade, (1, 1, 64, 64, 1))
+    flags = rng.random((3, size, length)) < 0.1
+    return Sequences(
+        observation,
+        rng.integers(0, actions, (size, length)).astype(np.int32),
+        rng.normal(size=(size, length)).astype(np.float32),
+        *flags,
+    )
+
+
+def make_learner(images=False, action_space=None, **settings):
+    environment = ScriptedEnvironment(images=images)
+    return Learner(
+        environment.observation_space, action_space or environment.action_space, seed=0, **settings
+    )
+
+
+def everything(runner):
+    checkpoint = Checkpoint({}, {})
+    runner.agent.save(checkpoint)
+    return checkpoint
