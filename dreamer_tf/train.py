@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment import gin_files, launch
-    from dreamer_tf.experiment.runner import EnvironmentFailure, Interrupted
+    from dreamer_tf.experiment.guard import EnvironmentFailure
+    from dreamer_tf.experiment.signals import Interrupted
 
     if not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())

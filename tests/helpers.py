@@ -6,6 +6,8 @@ import gin
 import gymnasium
 import numpy as np
 
+from dreamer_tf.agents.protocol import Agent
+
 # Shrinks any configuration to a model that trains in seconds.
 TINY = (
     "Runner.num_iterations=1",
@@ -91,19 +93,19 @@ class ScriptedEnvironment:
         return observation
 
 
-class ScriptedAgent:
+class ScriptedAgent(Agent):
     """Writes down every call of the Runner."""
 
-    summary_writer = None
-    takes_last_observation = True
-    updates = 0
     label = "Scripted"
+    updates = 0
+    eval_mode = False
 
-    def __init__(self, observation_space, action_space, *, base_dir, seed):
+    def __init__(self, observation_space, action_space, *, base_dir, seed, num_environments=1):
+        super().__init__(num_environments)
         self.tape: list[tuple] = []
-        self.eval_mode = False
-        self.agent_steps = 0
-        self.metrics: dict[str, float] = {}
+
+    def describe(self, steps):
+        return {"schedule": "no updates"}
 
     def begin_episode(self, observation):
         self.tape.append(("begin", self.eval_mode, _times(observation)))

@@ -1,18 +1,19 @@
 """Dopamine's JAX agents (DQN, C51, Rainbow, QR-DQN, IQN) under DreamerRunner.
 
-The agents are Dopamine's own, unchanged. What is here gives them the image out of named
-observations, tells them of truncation as far as they can hear it, and stores and restores them
+The agents are Dopamine's own, unchanged. The adapter selects their image from the named
+observations, passes on truncation as far as their interface allows, and saves and restores them
 without pickle, so that a run resumes exactly.
 
-    truncated episode: `end_episode(terminal=False)`, which Dopamine stores with `episode_end`: its
-    n-step returns neither bootstrap across the end nor take it for a termination. Its interface has
-    no place for the last observation of an episode, so the last transition is not learned from.
+A truncated episode ends with `end_episode(terminal=False)`, which Dopamine stores with
+`episode_end`. Its n-step returns then neither bootstrap across the end nor treat it as a
+termination. Dopamine's interface does not take the last observation of an episode, so its agents
+do not learn from the last transition.
 """
 
 import inspect
 import os
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import gin
@@ -24,22 +25,28 @@ import tensorflow as tf
 from dreamer_tf.agents.dopamine_compat import make_jax_agent
 from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
 from dreamer_tf.agents.metrics import write_agent_metrics
+from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.environments.interface import Observation
 from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
-
-Observation = Mapping[str, np.ndarray]
 
 # Trees of arrays that an agent learns; Dopamine's own checkpoints have the same.
 _LEARNED = ("online_params", "target_network_params", "optimizer_state")
 
 
-@gin.configurable(denylist=["agent_class", "observation_space", "action_space", "base_dir", "seed"])
-class DopamineAgent:
-    """One of Dopamine's JAX agents with the methods of `DreamerV2Agent`."""
-
-    summary_writer = None  # Dopamine's Runner asks for it; metrics go to the dispatcher
-    takes_last_observation = True  # and, with it, whether the episode terminated
+@gin.configurable(
+    denylist=[
+        "agent_class",
+        "observation_space",
+        "action_space",
+        "base_dir",
+        "seed",
+        "num_environments",
+    ]
+)
+class DopamineAgent(Agent):
+    """One of Dopamine's JAX agents behind the interface of `DreamerRunner`."""
 
     def __init__(
         self,
@@ -49,23 +56,27 @@ class DopamineAgent:
         *,
         base_dir: str | os.PathLike | None = None,
         seed: int = 0,
+        num_environments: int = 1,
         label: str = gin.REQUIRED,
         log_every: int = 500,
     ):
-        """Makes the agent.
+        """Makes Dopamine's agent and checks that it fits the environment.
 
         Args:
-          agent_class: as in `JaxRainbowAgent`.
+          agent_class: a class of Dopamine, as in `JaxRainbowAgent`.
           observation_space: one observation: an image [H, W, 1] or a vector.
           action_space: Discrete.
           base_dir: base directory of the run; None for a policy that only acts.
           seed: run seed.
+          num_environments: must be 1.
           label: the agent's name in score files, as in 'Rainbow'.
           log_every: Dopamine's training steps between two lines of metrics.
 
         Raises:
           UserError: the spaces do not fit, or Dopamine refuses its parameters.
         """
+        self.label = label
+        super().__init__(num_environments)
         check_at_least("DopamineAgent.log_every", log_every, 1)
         self._key, shape = _observed(observation_space)
         if not isinstance(action_space, gymnasium.spaces.Discrete):
@@ -74,37 +85,16 @@ class DopamineAgent:
                 f"{action_space}: use a gin file of DreamerV2, as in dmc_vision.gin."
             )
         _use_the_device_of_tensorflow()
-        settings = {"num_actions": int(action_space.n), "seed": seed}
-        if "observation_shape" in inspect.signature(agent_class).parameters:
-            settings["observation_shape"] = shape
-            settings["observation_dtype"] = observation_space[self._key].dtype
-        try:
-            self.dopamine = make_jax_agent(agent_class, **settings)
-        except (ValueError, AssertionError, TypeError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise UserError(
-                f"{agent_class.__name__} of Dopamine cannot be made for observations {list(shape)} "
-                f"({reason}): change its gin bindings; vectors need another network, as in "
-                "JaxDQNAgent.network = @ClassicControlDQNNetwork."
-            ) from error
-        _check_replay(self.dopamine._replay)
-        if self.dopamine.observation_shape != shape:
-            raise UserError(
-                f"{agent_class.__name__} expects observations {self.dopamine.observation_shape}, "
-                f"but the environment gives {shape}: set JaxDQNAgent.observation_shape, or "
-                "AtariEnvironment.image_sizes = (84,)."
-            )
-        # It logs its loss only where it has a writer for TensorBoard; the dispatcher is ours.
+        dtype = observation_space[self._key].dtype
+        self.dopamine = _make(agent_class, shape, dtype, num_actions=int(action_space.n), seed=seed)
+        # Dopamine's agents log their loss only if they have a TensorBoard writer. This one writes
+        # nothing: `write` below takes the loss and hands it to our dispatcher.
         self.dopamine.summary_writer = tf.summary.create_noop_writer()
         self.dopamine.summary_writing_frequency = log_every
         self.dopamine.set_collector_dispatcher(self)
-        self.label = label
-        self.agent_steps = 0
-        self.updates = 0
-        self.metrics: dict[str, float] = {}
+        self._updates = 0
         self.seconds = {"agent": 0.0}
         self._losses: dict[str, float] = {}
-        self._dispatcher = None
         self._files = None
         if base_dir is None:
             self.dopamine.eval_mode = True
@@ -112,17 +102,18 @@ class DopamineAgent:
             self._files = ReplayFiles(base_dir, self.dopamine._replay)
 
     @property
+    def updates(self) -> int:
+        """Gradient steps so far."""
+        return self._updates
+
+    @property
     def eval_mode(self) -> bool:
-        """Whether nothing is stored and learned (Dopamine's Runner sets this)."""
+        """Whether the agent only acts. Dopamine's Runner sets it at the start of each phase."""
         return self.dopamine.eval_mode
 
     @eval_mode.setter
     def eval_mode(self, value: bool) -> None:
         self.dopamine.eval_mode = value
-
-    def set_collector_dispatcher(self, dispatcher: Any) -> None:
-        """Where metrics are written (Dopamine's Runner calls this)."""
-        self._dispatcher = dispatcher
 
     def begin_episode(self, observation: Observation) -> int:
         """Starts an episode and returns the first action."""
@@ -136,22 +127,16 @@ class DopamineAgent:
     def end_episode(
         self, reward: float, terminal: bool = True, observation: Observation | None = None
     ) -> None:
-        """The last transition of an episode.
-
-        Args:
-          reward: of the last action.
-          terminal: whether the environment terminated; False on a time limit.
-          observation: the last one, for which Dopamine's agents have no place.
-        """
+        """Ends an episode; Dopamine's agents do not take its last observation."""
         self.agent_steps += not self.eval_mode
         self.dopamine.end_episode(reward, bool(terminal))
 
     def cut_episode(self) -> None:
-        """The episode that is running will not go on; nothing is bootstrapped across its end."""
+        """Forgets the transitions of the running episode that wait for their n-step return."""
         self.dopamine._replay._transition_accumulator.clear()
 
     def write(self, statistics: Sequence[Any], collector_allowlist: Sequence[str] = ()) -> None:
-        """Receives the loss from Dopamine's agent, in the middle of a step.
+        """Receives the loss from Dopamine's agent during a step.
 
         Raises:
           UserError: it is not finite.
@@ -165,7 +150,7 @@ class DopamineAgent:
             )
 
     def describe(self, steps: int) -> dict[str, str]:
-        """What the agent is and will do in a number of agent steps, for people."""
+        """Describes device, parameters, replay and schedule."""
         agent, replay = self.dopamine, self.dopamine._replay
         count = sum(array.size for array in jax.tree_util.tree_leaves(agent.online_params))
         random = min(agent.min_replay_history, steps)
@@ -179,7 +164,7 @@ class DopamineAgent:
         }
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Adds everything that the agent needs to go on to a checkpoint."""
+        """Adds weights, counters and the names of the replay's files to a checkpoint."""
         for name, array in self._arrays().items():
             checkpoint.arrays[name] = np.asarray(array)
         checkpoint.state["agent"] = {
@@ -201,20 +186,21 @@ class DopamineAgent:
         faults.point("replay_flushed")
 
     def saved(self, needed: Container[str]) -> None:
-        """A checkpoint has been written: files that none of those that are kept needs can go."""
-        self._files.remove_all_but(needed)
+        """Removes files of the replay that no stored checkpoint needs."""
+        if self._files is not None:
+            self._files.remove_all_but(needed)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes back to a checkpoint.
+        """Returns to the state in a checkpoint.
 
         Raises:
-          UserError: it is of another agent or network, or says what cannot be.
+          UserError: it is from another agent or network, or its values are impossible.
         """
         try:
             self._restore(checkpoint)
         except (TypeError, LookupError, ValueError, AttributeError) as error:
             raise UserError(
-                f"The checkpoint says of {self.label} what cannot be ({type(error).__name__}: "
+                f"The checkpoint has impossible values for {self.label} ({type(error).__name__}: "
                 f"{error}): restore it from a copy, or choose another --base_dir."
             ) from error
 
@@ -233,7 +219,7 @@ class DopamineAgent:
         self.dopamine._rng = jax.numpy.asarray(stored["rng"])
         state = checkpoint.state["agent"]
         self.agent_steps = int(state["agent_steps"])
-        self.updates = int(state["updates"])
+        self._updates = int(state["updates"])
         self.dopamine.training_steps = int(state["training_steps"])
         self.metrics = dict(state["metrics"])
         self.seconds |= state["seconds"]
@@ -246,13 +232,13 @@ class DopamineAgent:
     def _updates_at_once(self) -> int:
         return getattr(self.dopamine, "_num_updates_per_train_step", 1)
 
-    def _call(self, function: Any, *arguments: Any) -> int:
-        """Lets Dopamine's agent act, and learn on the way; it has learned if its weights differ."""
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> int:
+        """Lets Dopamine's agent act. It learns inside; new weights tell that it did."""
         started = time.perf_counter()
         before = self.dopamine.online_params
         action = int(function(*arguments))
         if self.dopamine.online_params is not before:
-            self.updates += self._updates_at_once
+            self._updates += self._updates_at_once
         self.seconds["agent"] += time.perf_counter() - started
         if self._losses:
             self._log()
@@ -265,7 +251,7 @@ class DopamineAgent:
         write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)
 
     def _arrays(self) -> dict[str, Any]:
-        """All that is learned, and the random numbers' state, by name."""
+        """Everything learned, and the state of the random numbers, by name."""
         arrays = {"rng": self.dopamine._rng}
         for tree in _LEARNED:
             paths, _ = jax.tree_util.tree_flatten_with_path(getattr(self.dopamine, tree))
@@ -273,15 +259,42 @@ class DopamineAgent:
         return arrays
 
 
+def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings: Any) -> Any:
+    """Dopamine's agent for observations of a shape.
+
+    Raises:
+      UserError: Dopamine refuses the gin bindings, or they are for another shape.
+    """
+    if "observation_shape" in inspect.signature(agent_class).parameters:
+        settings |= {"observation_shape": shape, "observation_dtype": dtype}
+    try:
+        agent = make_jax_agent(agent_class, **settings)
+    except (ValueError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(
+            f"Dopamine cannot make {agent_class.__name__} for observations {list(shape)} "
+            f"({reason}): change its gin bindings. Vectors need another network, as in "
+            "JaxDQNAgent.network = @ClassicControlDQNNetwork."
+        ) from error
+    _check_replay(agent._replay)
+    if agent.observation_shape != shape:
+        raise UserError(
+            f"{agent_class.__name__} expects observations {agent.observation_shape}, but the "
+            f"environment gives {shape}: set JaxDQNAgent.observation_shape, or "
+            "AtariEnvironment.image_sizes = (84,)."
+        )
+    return agent
+
+
 def _name(tree: str, path: Any) -> str:
     return f"{tree}/{jax.tree_util.keystr(path, simple=True, separator='/')}"
 
 
 def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
-    """Name and shape of the one observation, as Dopamine's agents want it.
+    """Name and shape of the only observation; images lose their channel axis.
 
     Raises:
-      UserError: there are several, or the image has colors.
+      UserError: there are several observations, or the image has colors.
     """
     if len(space.spaces) != 1:
         raise UserError(
@@ -298,10 +311,10 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
 
 
 def _check_replay(replay: Any) -> None:
-    """Checks what Dopamine's replay does not.
+    """Checks sizes that Dopamine's replay does not check itself.
 
     Raises:
-      UserError: no batch, or priorities for too few elements.
+      UserError: the batch is empty, or there are priorities for too few elements.
     """
     check_at_least("ReplayBuffer.batch_size", replay._batch_size, 1)
     tree = getattr(replay._sampling_distribution, "_sum_tree", None)
@@ -315,10 +328,10 @@ def _check_replay(replay: Any) -> None:
 
 
 def _use_the_device_of_tensorflow() -> None:
-    """`configure_devices` chose the GPU for TensorFlow; JAX takes the same, or none.
+    """Lets JAX use the GPU that `configure_devices` chose for TensorFlow, or none.
 
     Raises:
-      UserError: there is a GPU that JAX does not see.
+      UserError: TensorFlow has a GPU that JAX does not see.
     """
     visible = tf.config.get_visible_devices("GPU")
     if not visible:

@@ -1,7 +1,7 @@
 """DreamerV2 as an agent of Dopamine: it acts, remembers and learns (paper 2).
 
-Updates overlap with the environment. What the policy acts with is a copy of the weights that is
-renewed when the next update begins, so nobody waits for an update before there is another one:
+Updates overlap with the environment. The policy acts with a copy of the weights that is renewed
+when the next update begins, so nobody waits for an update before another one is due:
 
     agent step    n              n + 1          n + 2   ...   n + train_ratio
     update        k begins       k              k             k + 1 begins
@@ -10,49 +10,40 @@ renewed when the next update begins, so nobody waits for an update before there 
 With `overlap=False` update k is finished at step n, and everything else is the same.
 """
 
-import concurrent.futures
-import glob
 import os
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.agents.learner import Inspection, Learner
+from dreamer_tf.agents.learner import Learner
+from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
+from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
+from dreamer_tf.environments.interface import Observation
 from dreamer_tf.errors import UserError, check_at_least
-from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
+from dreamer_tf.open_loop.prediction import Inspection
+from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import Checkpoint, check_arrays
 
-Observation = Mapping[str, np.ndarray]
-
-_INSPECTED = 4  # sequences
-_KEPT = 3  # batches of updates that were not finite
-_GRADIENT_NORMS = {
-    "world_model": "model_gradient_norm",
-    "actor": "actor_gradient_norm",
-    "critic": "critic_gradient_norm",
-}
+_INSPECTED_SEQUENCES = 4
 
 
 @gin.configurable(
     denylist=["observation_space", "action_space", "base_dir", "seed", "num_environments"]
 )
-class DreamerV2Agent:
-    """Dopamine's agent protocol around model, behavior and replay.
+class DreamerV2Agent(Agent):
+    """World model, behavior and replay behind Dopamine's agent protocol.
 
-    A Runner calls `begin_episode`, then `step` for every transition, then `end_episode`. With
-    several environments it calls `record` for what arrived in each, `learn`, and `act` for all of
-    them together; the first three are made of these. In `eval_mode` nothing is stored and nothing
-    is learned.
+    `begin_episode`, `step` and `end_episode` are made of `record`, `learn` and `act`, which
+    `DreamerRunner` calls itself where it steps several environments together.
     """
 
-    summary_writer = None  # Dopamine's Runner asks for it; metrics go to the dispatcher
-    takes_last_observation = True
-    label = "DreamerV2"  # in score files
+    label = "DreamerV2"
+    batched = True
 
     def __init__(
         self,
@@ -82,11 +73,14 @@ class DreamerV2Agent:
           prefill_steps: agent steps of a uniform random policy before the first update (not in
             the paper; released code: 50,000).
           random_policy: collects all data with a uniform random policy (figure J1).
-          overlap: runs updates in a thread of their own while the environment goes on. The
+          overlap: runs updates in a thread of their own while the environment continues. The
             numbers are the same without.
-          max_bad_updates: updates in a row with a loss or gradient that is not finite after which
-            the run stops. None of them is applied, and a batch is kept in `diagnosis/`.
+          max_bad_updates: the run stops after this many updates in a row with a loss or gradient
+            that is not finite. Such gradients are never applied; a batch is kept in `diagnosis/`.
           log_every: updates between two lines of metrics.
+
+        Raises:
+          UserError: a number is out of its range, or the networks do not fit the spaces.
         """
         check_at_least("DreamerV2Agent.prefill_steps", prefill_steps, 0)
         check_at_least("DreamerV2Agent.log_every", log_every, 1)
@@ -95,6 +89,7 @@ class DreamerV2Agent:
                 f"DreamerV2Agent.train_ratio is {train_ratio}, but must be a positive number of "
                 "agent steps per update."
             )
+        super().__init__(num_environments)
         self._eval_mode = base_dir is None
         self.learner = Learner(observation_space, action_space, seed=seed)
         self.replay = None
@@ -106,37 +101,28 @@ class DreamerV2Agent:
                 seed=seed,
                 num_streams=num_environments,
             )
-        self.num_environments = num_environments
-        self.agent_steps = 0
         self.train_ratio = train_ratio
-        # "update" is the time of the updates themselves, "waiting" the part of it in which nothing
-        # else went on.
-        self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0, "waiting": 0.0}
-        self.metrics: dict[str, float] = {}
         self.prefill_steps = prefill_steps
         self._random_policy = random_policy
-        self._log_every = log_every
-        self._max_bad_updates = max_bad_updates
-        self._bad_updates = 0  # in a row, until now
-        self._diagnosis = None if base_dir is None else os.path.join(base_dir, "diagnosis")
+        self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0, "waiting": 0.0}
+        diagnosis = None if base_dir is None else os.path.join(base_dir, "diagnosis")
+        self._guard = NonFiniteGuard(diagnosis, max_bad_updates)
+        self._updates = UpdateThread(self.learner, self._guard, overlap, self.seconds)
+        self._averager = MetricAverager(log_every)
         self._action_space = action_space
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
-        self._since_log: list[dict[str, float]] = []
-        self._dispatcher = None
         self.policy_state = self.learner.initial_policy_state(num_environments)
-        # Environments in whose episode the policy has not acted yet: its state is not theirs.
+        # True where the policy has not acted in the episode yet, so that its state is an old one.
         self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
         self._due = 0
         self._first_update_step = 0
         self._ratio = float(train_ratio)  # as measured when the newest update began
-        self._worker = concurrent.futures.ThreadPoolExecutor(1, "update") if overlap else None
-        self._running: concurrent.futures.Future | None = None
 
     @property
     def eval_mode(self) -> bool:
-        """Whether nothing is stored and learned (Dopamine's Runner sets this)."""
+        """Whether the agent only acts. Dopamine's Runner sets it at the start of each phase."""
         return self._eval_mode
 
     @eval_mode.setter
@@ -149,32 +135,13 @@ class DreamerV2Agent:
         """Updates made so far."""
         return int(self.learner.updates)
 
-    def set_collector_dispatcher(self, dispatcher: Any) -> None:
-        """Where metrics are written (Dopamine's Runner calls this)."""
-        self._dispatcher = dispatcher
-
     def begin_episode(self, observation: Observation) -> Any:
-        """Starts an episode.
-
-        Args:
-          observation: the first one, arrays by name.
-
-        Returns:
-          The first action: an int (Discrete) or an array in [-1, 1].
-        """
+        """Starts an episode: records the first observation and chooses the first action."""
         self.record(0, observation, is_first=True)
         return self._act(observation, is_first=True)
 
     def step(self, reward: float, observation: Observation) -> Any:
-        """One transition of a running episode.
-
-        Args:
-          reward: of the last action.
-          observation: that the last action led to.
-
-        Returns:
-          The next action.
-        """
+        """Records one transition, begins the updates that are due and chooses the next action."""
         self.record(0, observation, reward)
         self.learn()
         return self._act(observation)
@@ -182,12 +149,10 @@ class DreamerV2Agent:
     def end_episode(
         self, reward: float, terminal: bool = True, observation: Observation | None = None
     ) -> None:
-        """The last transition of an episode.
+        """Records the last transition of an episode.
 
-        Args:
-          reward: of the last action.
-          terminal: whether the environment terminated; False on a time limit.
-          observation: the last one. It belongs to the episode, so it must be given.
+        Raises:
+          ValueError: the last observation is missing; Dopamine's own Runner does not pass it.
         """
         if self.eval_mode:
             return
@@ -208,17 +173,8 @@ class DreamerV2Agent:
         is_last: bool = False,
         is_terminal: bool = False,
     ) -> None:
-        """Stores what arrived in one environment; nothing in `eval_mode`.
-
-        Args:
-          environment: its number.
-          observation: arrays by name.
-          reward: of the last action that `act` chose for this environment.
-          is_first: the observation is a reset's; it is no agent step.
-          is_last: the episode ended here, for whatever reason.
-          is_terminal: the environment terminated here.
-        """
-        if self.eval_mode:
+        """Stores what arrived in one environment, and counts the updates that become due."""
+        if self.eval_mode or self.replay is None:
             return
         self.replay.add(
             observation,
@@ -236,9 +192,9 @@ class DreamerV2Agent:
             self._due += self._updates_until(self.agent_steps) - self._updates_until(before)
 
     def learn(self) -> None:
-        """Begins the updates that are due, once those before them are finished."""
+        """Begins the updates that are due, after the updates before them."""
         due, self._due = self._due, 0
-        if not due or not self.replay.can_sample():
+        if not due or self.replay is None or not self.replay.can_sample():
             return
         self.wait()
         started = time.perf_counter()
@@ -249,40 +205,18 @@ class DreamerV2Agent:
             self._first_update_step = self.agent_steps
         else:
             self._ratio = (self.agent_steps - self._first_update_step) / before
-        # The first update compiles, and is waited for.
-        if self._worker is None or self.learner.num_traces == 0:
-            self._running = concurrent.futures.Future()
-            started = time.perf_counter()
-            self._running.set_result(self._update(batches))
-            self.seconds["waiting"] += time.perf_counter() - started
-        else:
-            self._running = self._worker.submit(self._update, batches)
+        self._updates.begin(batches)
 
     def wait(self) -> None:
         """Waits for the updates that are running; the policy then acts with their weights."""
-        if self._running is None:
-            return
-        started = time.perf_counter()
-        running, self._running = self._running, None
-        metrics, seconds = running.result()
-        self.learner.refresh_policy()
-        self.seconds["waiting"] += time.perf_counter() - started
-        self.seconds["update"] += seconds
-        for found in metrics:
-            self._since_log.append(found)
-            if len(self._since_log) == 1 or len(self._since_log) >= self._log_every:
-                self._log()
+        for found in self._updates.finish():
+            full = self._averager.add(found)
+            self.metrics = self._averager.latest
+            if full:
+                self._write_metrics()
 
     def act(self, observation: Observation, is_first: np.ndarray) -> np.ndarray:
-        """Chooses the next actions of all environments.
-
-        Args:
-          observation: arrays [N, ...] by name.
-          is_first: [N] bool; where an episode begins.
-
-        Returns:
-          [N] int (Discrete) or [N, ...] float32 in [-1, 1] (Box).
-        """
+        """Chooses the next actions of all environments: random ones during the prefill."""
         explore = not self.eval_mode
         self._begins = self._begins | is_first
         if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
@@ -299,43 +233,48 @@ class DreamerV2Agent:
         return self._actions
 
     def inspect(self, length: int, context: int, seed: int) -> Inspection | None:
-        """How the model sees a few stored sequences, drawn apart from those for training.
+        """Shows how the model sees a few stored sequences, sampled apart from training.
 
-        Args:
-          length: steps of a sequence; where all episodes are shorter, half of it, a quarter, ...
-          context: observations that the prediction begins with; at most half of the steps.
-          seed: chooses the sequences.
-
-        Returns:
-          None before the first update, and where no episode has two observations.
+        Where all episodes are shorter than `length`, half of it is tried, a quarter, and so on; the
+        context is then at most half of the sequence.
         """
         self.wait()
-        if not self.updates:
+        if not self.updates or self.replay is None:
             return None
         while length >= 2:
             rng = np.random.default_rng(seed)
-            sequences = self.replay.whole_sequences(_INSPECTED, length, rng)
+            sequences = self.replay.whole_sequences(_INSPECTED_SEQUENCES, length, rng)
             if sequences is not None:
                 return self.learner.inspect(sequences, min(context, length // 2))
             length //= 2
         return None
 
     def cut_episode(self) -> None:
-        """The episodes that are running will not go on; they are kept as truncated."""
+        """Keeps the running episodes as truncated ones."""
         self.wait()
         if self.replay is not None:
             self.replay.close_episodes()
 
+    def check_iteration(self, steps: int) -> None:
+        """Checks that the replay keeps the steps of a checkpoint until the next checkpoint."""
+        if self.replay is not None and self.replay.reserve < steps:
+            raise UserError(
+                f"EpisodeReplay.reserve is {self.replay.reserve:,}, but up to {steps:,} steps are "
+                "added between two checkpoints (Runner.training_steps and, in every environment, "
+                "one episode of Runner.max_steps_per_episode): raise the one or lower the others."
+            )
+
     def close(self) -> None:
-        """Ends the threads and closes the replay; nothing can be done with the agent after it."""
-        if self._worker is not None:
-            self._worker.shutdown()
+        """Ends the threads and closes the replay."""
+        self._updates.close()
         if self.replay is not None:
             self.replay.close()
 
     def describe(self, steps: int) -> dict[str, str]:
-        """What the agent is and will do in a number of agent steps, for people."""
+        """Describes sizes, precision, replay and schedule."""
         learner, replay = self.learner, self.replay
+        if replay is None:
+            raise ValueError("A policy without a base directory has no schedule to describe.")
         counts = learner.num_parameters
         updates = int(steps / self.train_ratio)
         prefill = min(self.prefill_steps, steps)
@@ -352,7 +291,7 @@ class DreamerV2Agent:
         }
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Adds everything that the agent needs to go on to a checkpoint."""
+        """Adds weights, optimizer states, counters and the replay's index to a checkpoint."""
         self.wait()
         for name, variable in self.learner.variables().items():
             checkpoint.arrays[name] = variable.numpy()
@@ -361,10 +300,10 @@ class DreamerV2Agent:
             "evaluation_steps": self._evaluation_steps,
             "rng": self._rng.bit_generator.state,
             "metrics": self.metrics,
-            "since_log": self._since_log,
+            "since_log": self._averager.pending,
             "seconds": self.seconds,
             "first_update_step": self._first_update_step,
-            "bad_updates": self._bad_updates,
+            "bad_updates": self._guard.in_a_row,
         }
         if self.replay is not None:
             self.replay.flush()
@@ -372,7 +311,7 @@ class DreamerV2Agent:
             checkpoint.state["replay"] = self.replay.state()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes back to a checkpoint.
+        """Returns to the state in a checkpoint.
 
         Raises:
           UserError: the checkpoint is of networks with other names or sizes.
@@ -387,10 +326,10 @@ class DreamerV2Agent:
         self._evaluation_steps = int(state["evaluation_steps"])
         self._rng.bit_generator.state = state["rng"]
         self.metrics = dict(state["metrics"])
-        self._since_log = [dict(metrics) for metrics in state["since_log"]]
-        self.seconds |= state["seconds"]
+        self._averager.pending = [dict(metrics) for metrics in state["since_log"]]
+        self.seconds.update(state["seconds"])  # in place: the thread of the updates has it too
         self._first_update_step = int(state["first_update_step"])
-        self._bad_updates = int(state["bad_updates"])
+        self._guard.in_a_row = int(state["bad_updates"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
@@ -413,62 +352,8 @@ class DreamerV2Agent:
     def _updates_until(self, agent_steps: int) -> int:
         return int(agent_steps / self.train_ratio + 1e-9)
 
-    def _update(self, batches: list[Sequences]) -> tuple[list[dict[str, float]], float]:
-        """Metrics of each update, and the seconds of all of them."""
-        started = time.perf_counter()
-        metrics = []
-        for batch in batches:
-            values = {name: float(value) for name, value in self.learner.update(batch).items()}
-            self._check(batch, values)
-            metrics.append({name: value for name, value in values.items() if np.isfinite(value)})
-        return metrics, time.perf_counter() - started
-
-    def _check(self, batch: Sequences, values: dict[str, float]) -> None:
-        """Counts updates in which something is not finite; such a part is not applied.
-
-        Raises:
-          UserError: there were too many in a row.
-        """
-        expected = set()
-        for part, norm in _GRADIENT_NORMS.items():
-            # While the loss scale of float16 can still be lowered, an overflow is no error.
-            if values[f"{part}_loss_scale"] > 1.0:
-                expected.add(norm)
-        bad = [name for name, value in values.items() if not np.isfinite(value)]
-        if not set(bad) - expected:
-            self._bad_updates = 0
-            return
-        self._bad_updates += 1
-        kept = os.path.join(self._diagnosis, f"update-{self.updates:09d}.npz")
-        if self._bad_updates == 1 and len(glob.glob(f"{self._diagnosis}/*")) < _KEPT:
-            os.makedirs(self._diagnosis, exist_ok=True)
-            arrays = batch._asdict()
-            for key, value in arrays.pop("observation").items():
-                arrays[f"observation.{key}"] = value
-            np.savez(kept, not_finite=np.array(bad), **arrays)
-        if self._bad_updates >= self._max_bad_updates:
-            raise UserError(
-                f"{', '.join(sorted(bad))} were not finite in update {self.updates:,} and the "
-                f"{self._bad_updates - 1} before it (DreamerV2Agent.max_bad_updates); such "
-                f"gradients are not applied, and a batch is in {self._diagnosis}. Lower the "
-                "learning rates (world_model/Optimizer.learning_rate and so on), or, where "
-                "Learner.precision is mixed_float16, use mixed_bfloat16 or float32."
-            )
-
-    def _log(self) -> None:
-        """Averages the metrics since the last line; the first update is shown at once.
-
-        What was not finite is left out: skipped updates are counted in a metric of their own.
-        """
-        found: dict[str, list[float]] = {}
-        for metrics in self._since_log:
-            for name, value in metrics.items():
-                found.setdefault(name, []).append(value)
-        self.metrics = {name: float(np.mean(values)) for name, values in found.items()}
-        if len(self._since_log) < self._log_every:
-            return
-        self._since_log.clear()
-        if self._dispatcher is None:
+    def _write_metrics(self) -> None:
+        if self.replay is None:
             return
         values = self.metrics | {
             "replay_steps": len(self.replay),
@@ -477,7 +362,4 @@ class DreamerV2Agent:
             "train_ratio": self.train_ratio,
             "train_ratio_measured": self._ratio,
         }
-        # Imported here, so that an agent that does not log works without Dopamine.
-        from dreamer_tf.agents.metrics import write_agent_metrics
-
         write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)

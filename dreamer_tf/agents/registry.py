@@ -1,17 +1,17 @@
-"""Makes the agent of an experiment by its gin name."""
+"""Makes the agent of an experiment by its name in gin."""
 
 import functools
-from typing import Any
 
 import gin
 
 from dreamer_tf.agents.dopamine import DopamineAgent
 from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.protocol import Agent, AgentFactory
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError, did_you_mean
 
-AGENTS = {
+AGENTS: dict[str, AgentFactory] = {
     "dreamer_v2": DreamerV2Agent,
     **{name: functools.partial(DopamineAgent, agent) for name, agent in JAX_AGENTS.items()},
 }
@@ -26,35 +26,27 @@ def create_agent(
     seed: int,
     num_environments: int = 1,
     agent_name: str = "dreamer_v2",
-) -> Any:
+) -> Agent:
     """Makes an agent for an environment.
 
     Args:
       environment: gives the spaces.
       base_dir: base directory of the run; None for a policy that only acts.
       seed: run seed.
-      num_environments: how many environments it acts in at once.
+      num_environments: how many environments the agent acts in at once.
       agent_name: 'dreamer_v2', or one of Dopamine's: 'jax_dqn', 'jax_rainbow' (also C51),
         'jax_quantile', 'jax_implicit_quantile', 'full_rainbow'.
 
     Raises:
-      UserError: unknown name, or an agent that acts in one environment only.
+      UserError: the name is unknown, or the agent does not fit the environment.
     """
     if agent_name not in AGENTS:
         hint = did_you_mean(agent_name, AGENTS) or f" Use one of {', '.join(AGENTS)}."
         raise UserError(f"Unknown agent '{agent_name}' (dreamer_tf.create_agent.agent_name).{hint}")
-    settings = {}
-    if num_environments > 1:
-        if not hasattr(AGENTS[agent_name], "act"):
-            raise UserError(
-                f"DreamerRunner.num_environments is {num_environments}, but the agent "
-                f"'{agent_name}' acts in one environment only: set it to 1."
-            )
-        settings["num_environments"] = num_environments
     return AGENTS[agent_name](
         environment.observation_space,
         environment.action_space,
         base_dir=base_dir,
         seed=seed,
-        **settings,
+        num_environments=num_environments,
     )

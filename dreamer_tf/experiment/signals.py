@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class StopRequest:
-    """Set by the first signal; a second one ends the process at once, unless it is saving."""
+class Interrupted(Exception):
+    """The run was asked to stop, has been saved, and can be resumed."""
 
-    def __init__(self):
-        """Nothing has been requested yet."""
+
+class StopRequest:
+    """The first signal sets it; a second one ends the process at once, unless the run is saving."""
+
+    def __init__(self) -> None:
+        """No stop is requested at first."""
         self.requested = False
         self._saving = False
 

@@ -18,3 +18,10 @@ class OpenLoop(NamedTuple):
             key: np.mean(np.square(self.prediction[key] - truth), axis=(0, *range(2, truth.ndim)))
             for key, truth in self.truth.items()
         }
+
+
+class Inspection(NamedTuple):
+    """How a world model sees a batch of stored sequences."""
+
+    dream: OpenLoop
+    distributions: dict[str, np.ndarray]  # [B, T] each, by name

@@ -17,7 +17,8 @@ from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.experiment.policy import Policy
-from dreamer_tf.experiment.runner import DreamerRunner, Interrupted
+from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.experiment.signals import Interrupted
 
 # By gin file: Dopamine's class, n, learning rate, epsilon of Adam, prioritized replay or not.
 AGENTS = {
@@ -393,7 +394,7 @@ class Continuous(Frames):
         ("dqn", Colors, [], "AtariEnvironment.grayscale = True"),
         ("rainbow", Continuous, [], "Rainbow chooses among discrete actions"),
         ("full_rainbow", Frames, [], r"expects observations \(84, 84\)"),
-        ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "cannot be made .*lion"),
+        ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "cannot make .*lion"),
         ("dqn", Vectors, [], "JaxDQNAgent.network = @ClassicControlDQNNetwork"),
         ("dqn", Frames, ["ReplayBuffer.batch_size=0"], r"ReplayBuffer\.batch_size is 0"),
         ("c51", Frames, ["JaxRainbowAgent.replay_scheme='priority'"], "'uniform' or 'prioritized'"),
@@ -410,7 +411,7 @@ class Continuous(Frames):
             "max_capacity is too small: set it to 65",
         ),
         ("dqn", Frames, ["DopamineAgent.log_every=0"], r"DopamineAgent\.log_every is 0"),
-        ("dqn", Frames, ["DreamerRunner.num_environments=2"], "'jax_dqn' acts in one environment"),
+        ("dqn", Frames, ["DreamerRunner.num_environments=2"], "DQN acts in one environment"),
     ],
 )
 def test_what_does_not_fit_is_named(name, environment, bindings, words, tmp_path):
@@ -419,7 +420,7 @@ def test_what_does_not_fit_is_named(name, environment, bindings, words, tmp_path
         DreamerRunner(tmp_path, environment)
 
 
-def test_no_agent_of_that_name():
+def test_an_unknown_agent_is_answered_with_the_nearest_name():
     gin.bind_parameter("dreamer_tf.create_agent.agent_name", "rainbow_full")
     with pytest.raises(UserError, match="full_rainbow"):
         create_agent(DopamineEnvironment(Frames()), None, 0)

@@ -201,7 +201,8 @@ def test_updates_that_stay_non_finite_stop_the_run(tmp_path):
     observation = ScriptedEnvironment().reset()
     agent.begin_episode(observation)
     with pytest.raises(
-        UserError, match=r"model_gradient_norm, model_loss.* in update 3 and the 2 before it"
+        UserError,
+        match=r"model_gradient_norm, model_loss.* in update 3 and the 2 updates",
     ):
         for _ in range(20):
             agent.step(0.0, observation)
@@ -211,16 +212,6 @@ def test_updates_that_stay_non_finite_stop_the_run(tmp_path):
         assert "model_loss" in stored["not_finite"]
         assert stored["observation.vector"].shape == (3, 6, 3)
         assert stored["reward"].shape == stored["action"].shape == (3, 6)
-
-
-def test_overflow_under_loss_scaling_is_no_error(tmp_path):
-    configure("DreamerV2Agent.max_bad_updates=1")
-    agent = make_agent(tmp_path)
-    values = {f"{part}_loss_scale": 4.0 for part in ("world_model", "actor", "critic")}
-    agent._check(sequences(), values | {"model_gradient_norm": np.inf, "model_loss": 1.0})
-    assert agent._bad_updates == 0 and not (tmp_path / "diagnosis").exists()
-    with pytest.raises(UserError, match="model_loss were not finite"):
-        agent._check(sequences(), values | {"model_loss": np.nan})
 
 
 def test_weights_follow_the_seed():

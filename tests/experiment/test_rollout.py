@@ -13,8 +13,9 @@ from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment.guard import EnvironmentFailure
 from dreamer_tf.experiment.rollout import VectorRollout
-from dreamer_tf.experiment.runner import DreamerRunner, EnvironmentFailure
+from dreamer_tf.experiment.runner import DreamerRunner
 from tests.helpers import TINY, ScriptedAgent, ScriptedEnvironment, bind
 
 SCRIPT = ((5, "terminated"), (7, "truncated"), (30, "terminated"), (6, "life"))
@@ -114,7 +115,7 @@ def run(directory, *bindings, iterations=2, environments=1, force_vector=False, 
 
     runner = DreamerRunner(directory, make, num_environments=environments)
     if force_vector:
-        runner._vector = create_vector_environment(lambda: ScriptedEnvironment(SCRIPT), 1)
+        runner._guard.vector = create_vector_environment(lambda: ScriptedEnvironment(SCRIPT), 1)
     runner.run_experiment()
     return runner
 
@@ -147,7 +148,7 @@ def test_overlap_does_not_change_a_number(tmp_path):
     for name, overlap in (("on", True), ("off", False)):
         settings = (f"DreamerV2Agent.overlap={overlap}", "DreamerV2Agent.train_ratio=1.5")
         runs.append(run(tmp_path / name, *settings, environments=3))
-        assert (runs[-1].agent._worker is not None) == overlap
+        assert (runs[-1].agent._updates.overlaps) == overlap
     assert_same_runs(*runs, (tmp_path / "on", tmp_path / "off"))
 
 
@@ -242,7 +243,7 @@ class Dying(ScriptedEnvironment):
 
 
 def test_a_dead_worker_is_a_failure_of_the_environment(tmp_path, monkeypatch, capsys):
-    """It is made anew with the others; the run goes on."""
+    """It is restarted with the others, and the run continues."""
     monkeypatch.setenv("DYING_WORKER", str(tmp_path / "once"))
     (tmp_path / "once").mkdir()
     gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.environment_restarts=1"])
@@ -251,7 +252,7 @@ def test_a_dead_worker_is_a_failure_of_the_environment(tmp_path, monkeypatch, ca
     runner.run_experiment()
     assert runner.finished and runner._interruptions == 1
     printed = capsys.readouterr().err
-    assert "Scripted failed at agent step 7" in printed and "(0 times more)" in printed
+    assert "Scripted failed at agent step 7" in printed and "(0 restarts left)" in printed
 
 
 def test_an_environment_that_fails_to_reset_is_named(tmp_path):
@@ -265,7 +266,7 @@ def test_an_environment_that_fails_to_reset_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("environments", [1, 2])
-def test_an_environment_is_made_anew(tmp_path, environments, capsys):
+def test_a_failed_environment_is_restarted(tmp_path, environments, capsys):
     """The broken episode is kept as truncated, everything else goes on, two failures later."""
     failures = iter([True, True])
 
@@ -281,7 +282,7 @@ def test_an_environment_is_made_anew(tmp_path, environments, capsys):
     runner.run_experiment()
     assert runner.finished and runner._interruptions == 2
     printed = capsys.readouterr().err
-    assert printed.count("the simulator broke") == 2 and "made anew (0 times more)" in printed
+    assert printed.count("the simulator broke") == 2 and "restarted (0 restarts left)" in printed
     flags, count = runner.agent.replay._maps["flags"], len(runner.agent.replay) // environments
     is_first, is_last, is_terminal = flags[:count].astype(bool).T
     # Every episode has an end before the next one begins; broken ones have no terminal step.

@@ -10,7 +10,9 @@ import pytest
 from dreamer_tf.agents import registry as agents
 from dreamer_tf.agents.dopamine_compat import run_experiment
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment.runner import DreamerRunner, EnvironmentFailure, Interrupted
+from dreamer_tf.experiment.guard import EnvironmentFailure
+from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.experiment.signals import Interrupted
 from dreamer_tf.scores import score_files
 from tests.helpers import ScriptedAgent, ScriptedEnvironment, bind
 

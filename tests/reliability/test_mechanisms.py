@@ -24,8 +24,8 @@ MECHANISMS = {
         KILL,
     ),
     "phases are seeded from the run seed": (
-        "experiment/runner.py",
-        "entropy = [self.seed, self._iteration, _PHASES.index(mode), self._interruptions]",
+        "experiment/phases.py",
+        "entropy = [seed, iteration, PHASES.index(mode), interruptions]",
         "entropy = None",
         KILL,
     ),
@@ -60,7 +60,7 @@ MECHANISMS = {
         "tests/storage/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
     ),
     "a signal is noticed": (
-        "experiment/runner.py",
+        "experiment/guard.py",
         "        if self._stop.requested:\n            raise Interrupted\n",
         "",
         "tests/experiment/test_runner.py::test_interrupt_saves_in_the_middle_of_a_phase",
@@ -96,16 +96,16 @@ MECHANISMS = {
         "tests/networks/test_optimizer.py::test_a_bad_gradient_changes_nothing",
     ),
     "bad updates stop the run": (
-        "agents/dreamer_v2.py",
-        "if self._bad_updates >= self._max_bad_updates:",
+        "agents/updates.py",
+        "if self.in_a_row >= self._limit:",
         "if False:",
         "tests/agents/test_dreamer_v2.py::test_updates_that_stay_non_finite_stop_the_run",
     ),
-    "a failing environment is made anew": (
-        "experiment/runner.py",
+    "a failing environment is restarted": (
+        "experiment/guard.py",
         "        if not self._restarts_left:\n            raise failure",
         "        raise failure",
-        "tests/experiment/test_rollout.py::test_an_environment_is_made_anew",
+        "tests/experiment/test_rollout.py::test_a_failed_environment_is_restarted",
     ),
     "what an environment delivers is checked": (
         "environments/interface.py",
@@ -149,7 +149,7 @@ def test_without_it_a_test_fails(mechanism, tmp_path):
     copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
     path = copy / "dreamer_tf" / file
     text = path.read_text()
-    assert text.count(old) == 1, f"{file} has changed: name the mechanism anew"
+    assert text.count(old) == 1, f"{file} has changed: update this entry"
     path.write_text(text.replace(old, new))
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],

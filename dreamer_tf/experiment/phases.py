@@ -1,0 +1,45 @@
+"""The two phases of an iteration (Machado et al., 2018): what was done in each, and its seeds."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+
+PHASES = ("train", "eval")
+
+
+class Phase(TypedDict):
+    """Progress of one phase. JSON-compatible, because checkpoints hold it."""
+
+    steps: int  # agent steps, those of the running episode included
+    seconds: float
+    lengths: list[int]  # agent steps of each finished episode
+    returns: list[float]  # return of each finished episode
+
+
+def no_progress() -> dict[str, Phase]:
+    """The phases of an iteration that has not begun."""
+    return {mode: Phase(steps=0, seconds=0.0, lengths=[], returns=[]) for mode in PHASES}
+
+
+def phase_seeds(
+    seed: int, iteration: int, mode: str, interruptions: int, count: int
+) -> Sequence[int]:
+    """Seeds of the environments in one phase.
+
+    Every phase is seeded anew, so an evaluation never depends on how long the training was. After
+    an interruption the rest of a phase must not repeat its first episodes.
+
+    Args:
+      seed: run seed.
+      iteration: number of the iteration.
+      mode: 'train' or 'eval'.
+      interruptions: how often episodes of the run were cut.
+      count: number of environments.
+
+    Returns:
+      One 31-bit seed for each environment.
+    """
+    entropy = [seed, iteration, PHASES.index(mode), interruptions]
+    words = np.random.SeedSequence(entropy).generate_state(count)
+    return [int(word >> 1) for word in words]
