@@ -31,7 +31,6 @@ flags.DEFINE_integer("seed", 0, "Seed of environment and dream.", lower_bound=0)
 def main(argv: Sequence[str]) -> int:
     """Writes the GIF and prints the errors at a few steps."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import dreaming
     from dreamer_tf.experiment.policy import load_policy
     from dreamer_tf.open_loop import gif
 
@@ -39,8 +38,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     gif.check_path(FLAGS.out)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
-    dream = dreaming.save(
-        policy,
+    dream = policy.dream(
         FLAGS.out,
         FLAGS.actions,
         context=FLAGS.context,

@@ -1,6 +1,6 @@
-"""Open-loop predictions of a stored policy, beside its environment or of stored sequences.
+"""Open-loop predictions of a stored agent, next to what really happens.
 
-The posterior filters a few context observations; after them the model gets actions and nothing
+The posterior filters a few context observations. After them the model gets actions and nothing
 else.
 """
 
@@ -9,73 +9,59 @@ from typing import Any
 
 import numpy as np
 
+from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Environment, Observation
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment.policy import Policy
-from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
+from dreamer_tf.replay.episode_replay import EpisodeReplay
 
 
-def save(
-    policy: Policy,
-    path: str,
-    actions: str = "policy",
-    *,
-    context: int = 5,
-    length: int = 45,
-    sequences: int = 4,
-    seed: int = 0,
-) -> OpenLoop:
-    """Dreams, and writes what is seen as a GIF; `python -m dreamer_tf.dream` in Python.
-
-    Args:
-      policy: from `load_policy` or `train_agent`.
-      path: of the GIF.
-      actions: 'policy', 'random' (both in the environment as well) or 'replay' (stored ones).
-      context: observations that the model sees.
-      length: dreamt steps after them.
-      sequences: how many, for 'replay'.
-      seed: of environment, dream and the choice of sequences.
+def with_world_model(agent: Agent) -> DreamerV2Agent:
+    """The agent, if it can predict.
 
     Raises:
-      UserError: the agent has no world model, or as in `in_environment` and `in_replay`.
+      UserError: it has no world model.
     """
-    gif.check_path(path)
-    if not hasattr(policy.agent, "learner"):
+    if not isinstance(agent, DreamerV2Agent):
         raise UserError(
-            f"{policy.agent.label} has no world model that could dream; name a run of DreamerV2."
+            f"{agent.label} has no world model that could dream: name a run of DreamerV2."
         )
-    if actions == "replay":
-        dream = in_replay(policy, sequences, context, length, seed)
-    else:
-        dream = in_environment(policy, context, length, actions == "random", seed)
-    gif.write_gif(path, drawing.frames(dream, scale=2))
-    return dream
+    return agent
 
 
 def in_environment(
-    policy: Policy, context: int, length: int, random: bool = False, seed: int = 0
+    agent: DreamerV2Agent,
+    environment: Environment,
+    context: int,
+    length: int,
+    random: bool = False,
+    seed: int = 0,
 ) -> OpenLoop:
-    """Dreams beside an environment that carries out the same actions.
+    """Predicts beside an environment that carries out the same actions.
 
     Args:
-      policy: from `load_policy`; acts while the model sees.
+      agent: in `eval_mode`; acts while the model sees the observations.
+      environment: for which the agent was trained.
       context: observations that the model sees.
-      length: dreamt steps after them; fewer where the episode ends before.
-      random: dreams of random actions instead of those that the actor chooses in the dream.
-      seed: of environment, dream and random actions.
+      length: predicted steps after them; fewer if the episode ends earlier.
+      random: predicts random actions instead of those that the actor chooses in its prediction.
+      seed: of environment, prediction and random actions.
+
+    Returns:
+      One sequence: truth and prediction [1, T, ...] by name.
 
     Raises:
       UserError: the episode ends while the model still sees it.
     """
-    learner, environment = policy.agent.learner, policy.environment
+    learner = agent.learner
     environment.action_space.seed(seed)
-    policy.reset()
     observation, ended = environment.reset(seed), False
-    truth, prediction = [], []
+    truth: list[Observation] = []
+    prediction: list[Observation] = []
     while True:
-        action = policy(observation)
-        state = policy.agent.policy_state
+        action = agent.step(0.0, observation) if truth else agent.begin_episode(observation)
+        state = agent.policy_state
         truth.append(observation)
         prediction.append(learner.reconstruct(state))
         if len(truth) == context:
@@ -83,8 +69,8 @@ def in_environment(
         observation, ended = _step(environment, action)
         if ended:
             raise UserError(
-                f"The episode ended after {len(truth)} steps, before anything was dreamt: lower "
-                "--context, or take another --seed."
+                f"The episode ended after {len(truth)} steps, before the prediction began: lower "
+                "--context, or choose another --seed."
             )
     while not ended and len(truth) < context + length:
         if random:
@@ -97,27 +83,37 @@ def in_environment(
     return OpenLoop(learner.preprocess(_stack(truth)), _stack(prediction), context)
 
 
-def in_replay(policy: Policy, count: int, context: int, length: int, seed: int = 0) -> OpenLoop:
-    """Dreams of the actions of stored sequences.
+def in_replay(
+    agent: DreamerV2Agent,
+    replay: EpisodeReplay,
+    count: int,
+    context: int,
+    length: int,
+    seed: int = 0,
+) -> OpenLoop:
+    """Predicts stored sequences from their actions.
 
     Args:
-      policy: from `load_policy`; its base directory has the replay.
+      agent: with the world model.
+      replay: of the same run.
       count: B, sequences.
       context: observations that the model sees.
-      length: dreamt steps after them.
+      length: predicted steps after them.
       seed: chooses the sequences.
 
+    Returns:
+      Truth and prediction [B, context + length, ...] by name.
+
     Raises:
-      UserError: there is no replay, or no episode in it is long enough.
+      UserError: no stored episode is long enough.
     """
-    sequences = policy.open_replay().whole_sequences(
-        count, context + length, np.random.default_rng(seed)
-    )
+    rng = np.random.default_rng(seed)
+    sequences = replay.whole_sequences(count, context + length, rng)
     if sequences is None:
         raise UserError(
             f"No stored episode has {context + length} steps: lower --frames or --context."
         )
-    return policy.agent.learner.inspect(sequences, context).dream
+    return agent.learner.inspect(sequences, context).dream
 
 
 def _step(environment: Environment, action: Any) -> tuple[Observation, bool]:

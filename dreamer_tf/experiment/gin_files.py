@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 from absl import logging
@@ -177,6 +178,14 @@ def bindings() -> dict[str, str]:
         elif key is not None:
             found[key] += " " + line.strip()
     return found
+
+
+def parameter(name: str, default: Any) -> Any:
+    """Value of a gin parameter, or a default if it is not bound."""
+    try:
+        return gin.query_parameter(name)
+    except ValueError:
+        return default
 
 
 def fingerprint(found: dict[str, str]) -> str:

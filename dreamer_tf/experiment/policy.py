@@ -1,4 +1,4 @@
-"""A stored policy: load it, let it act, evaluate it."""
+"""Policies in Python: train one, load one, let it act, evaluate it, see what its model predicts."""
 
 import os
 from collections.abc import Sequence
@@ -19,15 +19,26 @@ from dreamer_tf.environments.interface import (
 )
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import dreaming, launch
 from dreamer_tf.experiment import gin_files as gin_files_module
-from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.devices import configure_devices
+from dreamer_tf.experiment.gin_files import parameter
+from dreamer_tf.open_loop import drawing, gif
+from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.storage.checkpoints import CheckpointStore
 
 
 class Policy:
-    """The policy of a run as it was at its newest checkpoint. Remembers its episode."""
+    """The policy of a run at its newest checkpoint. It remembers the episode in which it acts.
+
+    Attributes:
+      agent: the restored agent; it stores and learns nothing.
+      environment: the run's environment.
+      checkpoint: number of the checkpoint.
+      agent_steps: agent steps of training until the checkpoint.
+      protocol: evaluation protocol, as in score files.
+    """
 
     def __init__(
         self,
@@ -36,20 +47,14 @@ class Policy:
         environment: gymnasium.Env | Environment | None = None,
         trust_imports: bool = False,
     ):
-        """Loads configuration and weights.
-
-        Args:
-          base_dir: base directory of the run.
-          seed: of the sampling of latents (and of actions, where the evaluation samples them).
-          environment: for a run that was started by `train_agent` with an environment of its own.
-          trust_imports: whether the run's configuration may import Python modules.
+        """Loads configuration and weights; arguments as for `load_policy`.
 
         Raises:
           UserError: there is no run, it has no checkpoint yet, or it imports modules.
         """
         gin.clear_config()
         gin_files_module.parse_recorded(base_dir, trust_imports)
-        # A policy may be loaded on another machine than it was trained on.
+        # The policy may run on another machine than the training did.
         gin.bind_parameter("configure_devices.gpu", 0)
         gin.bind_parameter("Learner.policy_device", None)
         configure_devices()
@@ -59,31 +64,30 @@ class Policy:
         found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest(beside=False)
         if found is None:
             raise UserError(
-                f"--base_dir={base_dir}: the run has no checkpoint yet; one is written after every "
-                "iteration and when the run is interrupted."
+                f"--base_dir={base_dir}: the run has no checkpoint yet. It writes one after every "
+                "iteration and when it is interrupted."
             )
         self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
-        number, checkpoint = found
+        self.checkpoint, checkpoint = found
         self._base_dir = base_dir
         self._replay_state = checkpoint.state["replay"]
         self.agent.restore(checkpoint)
-        self.checkpoint = number
         self.agent_steps = self.agent.agent_steps
         self._begin = True
-        self._max_steps = _parameter("Runner.max_steps_per_episode", 27_000)
+        self._max_steps: int = parameter("Runner.max_steps_per_episode", 27_000)
         self.protocol = protocol_label(self.environment, self._max_steps)
 
     def open_replay(self) -> EpisodeReplay:
-        """The experience of the run, to read it.
+        """Opens the experience of the run, to read it; the run may be training meanwhile.
 
         Raises:
-          UserError: it is not there.
+          UserError: the replay is missing or cannot be read.
         """
         directory = os.path.join(self._base_dir, "replay")
         if not os.path.isdir(directory):
             raise UserError(f"--base_dir={self._base_dir}: the run has no replay any more.")
         spaces = self.environment.observation_space, self.environment.action_space
-        streams = _parameter("DreamerRunner.num_environments", 1)
+        streams = parameter("DreamerRunner.num_environments", 1)
         try:
             replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, read_only=True)
         except OSError as error:
@@ -95,11 +99,11 @@ class Policy:
         return replay
 
     def gymnasium_environment(self) -> gymnasium.Env:
-        """The run's environment with Gymnasium's own interface."""
+        """The run's environment, with its preprocessing, as a `gymnasium.Env`."""
         return GymnasiumEnvironment(self.environment)
 
     def reset(self) -> None:
-        """The next observation begins an episode."""
+        """Forgets the episode: the next observation begins a new one."""
         self._begin = True
 
     def __call__(self, observation: Observation) -> Any:
@@ -119,8 +123,8 @@ class Policy:
 
         Args:
           seed: of the environment.
-          frames: rendered frames [H, W, 3] are appended here, if given.
-          max_frames: no more than this many.
+          frames: rendered frames [H, W, 3] uint8 are appended to this list, if it is given.
+          max_frames: the list gets no more than this many.
 
         Returns:
           The return and the number of agent steps.
@@ -140,81 +144,44 @@ class Policy:
             steps += 1
         return float(total), steps
 
+    def dream(
+        self,
+        path: str,
+        actions: str = "policy",
+        *,
+        context: int = 5,
+        length: int = 45,
+        sequences: int = 4,
+        seed: int = 0,
+    ) -> OpenLoop:
+        """Writes an open-loop prediction as a GIF, as `python -m dreamer_tf.dream` does.
 
-def as_environment(environment: gymnasium.Env | Environment) -> Environment:
-    """Wraps a Gymnasium environment; one of this package passes through.
+        Args:
+          path: of the GIF.
+          actions: 'policy' or 'random' (both are carried out in the environment as well), or
+            'replay' for stored sequences.
+          context: observations that the model sees first.
+          length: predicted steps after them.
+          sequences: number of stored sequences, for 'replay'.
+          seed: of environment, prediction and the choice of sequences.
 
-    Raises:
-      UserError: it is neither.
-    """
-    if isinstance(environment, gymnasium.Env):
-        return GymEnvironment(environment, _parameter("create_gym_environment.image_size", 64))
-    if not isinstance(environment, Environment):
-        raise UserError(
-            f"The environment is a {type(environment).__name__}, but must be a gymnasium.Env "
-            "(derive its class from it), or have what dreamer_tf.environments.interface names."
-        )
-    return environment
+        Returns:
+          What was drawn.
 
-
-def train_agent(
-    environment: gymnasium.Env | Environment | None = None,
-    *,
-    base_dir: str | os.PathLike,
-    gin_files: Sequence[str] = ("gym.gin",),
-    gin_bindings: Sequence[str] = (),
-    seed: int = 0,
-) -> Policy:
-    """Trains an agent, as `python -m dreamer_tf.train` does; the same call resumes it.
-
-    Args:
-      environment: Gymnasium environment, or one of this package; that of the gin files by default.
-      base_dir: base directory of the run.
-      gin_files: as the flag.
-      gin_bindings: as the flag.
-      seed: as the flag.
-
-    Returns:
-      The trained policy.
-
-    Raises:
-      UserError: as the command.
-      EnvironmentFailure: the environment failed; what came before has been saved.
-      Interrupted: a signal came; everything has been saved.
-    """
-    gin.clear_config()
-    gin_files_module.parse(gin_files, gin_bindings)
-    factory = None
-    if environment is not None:
-        wrapped = as_environment(environment)
-        # The record of the run must not name an environment that was not used.
-        gin.bind_parameter(FACTORY, None)
-        # There is only this one, and it cannot be made anew.
-        gin.bind_parameter("DreamerRunner.environment_restarts", 0)
-        if _parameter("DreamerRunner.num_environments", 1) > 1:
-            raise UserError(
-                "DreamerRunner.num_environments is more than 1, but train_agent was given one "
-                f"environment: name a function that makes it in {FACTORY} instead."
-            )
-
-        def factory() -> Environment:
-            return wrapped
-
-    runner = launch.make_runner(os.fspath(base_dir), seed, factory)
-    try:
-        print(launch.describe(runner), flush=True)
-        runner.run_experiment()
-        print(launch.closing_words(runner))
-    finally:
-        runner.close()  # this process may call again
-    return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
-
-
-def _parameter(name: str, default: Any) -> Any:
-    try:
-        return gin.query_parameter(name)
-    except ValueError:
-        return default
+        Raises:
+          UserError: the agent has no world model, the path cannot be written, or the episodes are
+            too short.
+        """
+        gif.check_path(path)
+        agent = dreaming.with_world_model(self.agent)
+        if actions == "replay":
+            dream = dreaming.in_replay(agent, self.open_replay(), sequences, context, length, seed)
+        else:
+            random = actions == "random"
+            dream = dreaming.in_environment(agent, self.environment, context, length, random, seed)
+            self.reset()  # the agent has acted in another episode
+        gif.write_gif(path, drawing.frames(dream, scale=2))
+        return dream
 
 
 def load_policy(
@@ -231,8 +198,8 @@ def load_policy(
 
     Args:
       base_dir: base directory of the run.
-      seed: of the policy's sampling.
-      environment: for a run that was started by `train_agent` with an environment of its own.
+      seed: of the sampling of latents (and of actions, if the evaluation samples them).
+      environment: for a run that `train_agent` started with an environment of its own.
       trust_imports: whether the run's gin configuration may import Python modules (as for an
         environment of your own), which runs their code.
 
@@ -240,3 +207,74 @@ def load_policy(
       UserError: there is no run, it has no checkpoint yet, or it imports modules.
     """
     return Policy(base_dir, seed, environment, trust_imports)
+
+
+def train_agent(
+    environment: gymnasium.Env | Environment | None = None,
+    *,
+    base_dir: str | os.PathLike,
+    gin_files: Sequence[str] = ("gym.gin",),
+    gin_bindings: Sequence[str] = (),
+    seed: int = 0,
+) -> Policy:
+    """Trains an agent, as `python -m dreamer_tf.train` does; the same call resumes it.
+
+    Args:
+      environment: a `gymnasium.Env` or an environment of this package; by default the environment
+        of the gin files.
+      base_dir: base directory of the run.
+      gin_files: as the flag.
+      gin_bindings: as the flag.
+      seed: as the flag.
+
+    Returns:
+      The trained policy.
+
+    Raises:
+      UserError: as the command.
+      EnvironmentFailure: the environment failed. Everything before has been saved.
+      Interrupted: a signal asked the run to stop. Everything has been saved.
+    """
+    gin.clear_config()
+    gin_files_module.parse(gin_files, gin_bindings)
+    factory = None
+    if environment is not None:
+        wrapped = as_environment(environment)
+        # The record of the run must not name an environment that was not used.
+        gin.bind_parameter(FACTORY, None)
+        # There is only this one, and it cannot be restarted.
+        gin.bind_parameter("DreamerRunner.environment_restarts", 0)
+        if parameter("DreamerRunner.num_environments", 1) > 1:
+            raise UserError(
+                "DreamerRunner.num_environments is more than 1, but train_agent was given one "
+                f"environment: name a function that makes it in {FACTORY} instead."
+            )
+
+        def factory() -> Environment:
+            return wrapped
+
+    runner = launch.make_runner(os.fspath(base_dir), seed, factory)
+    try:
+        print(launch.describe(runner), flush=True)
+        runner.run_experiment()
+        print(launch.closing_words(runner))
+    finally:
+        runner.close()  # this process may train again
+    return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
+
+
+def as_environment(environment: gymnasium.Env | Environment) -> Environment:
+    """Wraps a Gymnasium environment; an environment of this package is returned as it is.
+
+    Raises:
+      UserError: it is neither.
+    """
+    if isinstance(environment, gymnasium.Env):
+        return GymEnvironment(environment, parameter("create_gym_environment.image_size", 64))
+    if not isinstance(environment, Environment):
+        raise UserError(
+            f"The environment is a {type(environment).__name__}, but must be a gymnasium.Env "
+            "(derive its class from it), or have the members of "
+            "dreamer_tf.environments.interface.Environment."
+        )
+    return environment

@@ -183,20 +183,20 @@ def test_every_iteration_is_shown(stored):
 def test_dreams_of_a_stored_run(stored):
     environment = Walk()
     found = policy.load_policy(stored, environment=environment)
-    dream = dreaming.in_environment(found, 3, 6, random=True, seed=1)
+    dream = dreaming.in_environment(found.agent, found.environment, 3, 6, random=True, seed=1)
     assert dream.truth["image"].shape == dream.prediction["image"].shape == (1, 9, 64, 64, 1)
     assert dream.context == 3 and len(environment.taken) == 8
     # What is shown as truth at step t is what the environment showed after t actions.
     np.testing.assert_array_equal(dream.truth["vector"][0, :, 1], np.arange(9))
     reloaded = policy.load_policy(stored, environment=Walk())
-    again = dreaming.in_environment(reloaded, 3, 6, random=True, seed=1)
+    again = dreaming.in_environment(reloaded.agent, reloaded.environment, 3, 6, random=True, seed=1)
     np.testing.assert_array_equal(again.prediction["image"], dream.prediction["image"])
-    until_the_end = dreaming.in_environment(found, 3, 40)
+    until_the_end = dreaming.in_environment(found.agent, found.environment, 3, 40)
     assert until_the_end.truth["image"].shape[1] == 13
-    stored_dream = dreaming.in_replay(found, 2, 3, 9)
+    stored_dream = dreaming.in_replay(found.agent, found.open_replay(), 2, 3, 9)
     assert stored_dream.truth["image"].shape == (2, 12, 64, 64, 1)
     with pytest.raises(UserError, match="No stored episode has 14 steps"):
-        dreaming.in_replay(found, 2, 3, 11)
+        dreaming.in_replay(found.agent, found.open_replay(), 2, 3, 11)
 
 
 def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
@@ -214,7 +214,7 @@ def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
     for random in (False, True):
         given.clear()
         environment.taken.clear()
-        dreaming.in_environment(found, 3, 6, random=random)
+        dreaming.in_environment(found.agent, found.environment, 3, 6, random=random)
         assert environment.taken[2:] == given and len(given) == 6
 
 
