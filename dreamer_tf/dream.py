@@ -1,4 +1,4 @@
-"""Shows what the world model of a stored run expects to see, next to what came.
+"""Shows the open-loop predictions of a stored run's world model next to the truth.
 
 python -m dreamer_tf.dream --base_dir=runs/atari_small/Pong/0 --out=dream.gif --frames=45
 """
@@ -11,25 +11,23 @@ from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
-flags.DEFINE_bool(
-    "trust_imports", False, "Lets the run's gin configuration import Python modules of yours."
-)
+flags.DEFINE_bool("trust_imports", False, "Lets the run's gin configuration import Python modules.")
 flags.DEFINE_string("out", "dream.gif", "GIF file that is written.")
 flags.DEFINE_integer("context", 5, "Observations that the model sees first.", lower_bound=1)
-flags.DEFINE_integer("frames", 45, "Dreamt steps after them.", lower_bound=1)
+flags.DEFINE_integer("frames", 45, "Predicted steps after them.", lower_bound=1)
 flags.DEFINE_enum(
     "actions",
     "policy",
     ["policy", "random", "replay"],
-    "Whose actions are dreamt: the actor's in the dream, random ones (both are carried out in the "
-    "environment as well), or those of stored sequences.",
+    "Actions of the prediction: those that the actor chooses in it, random ones (both are carried "
+    "out in the environment as well), or those of stored sequences.",
 )
 flags.DEFINE_integer("sequences", 4, "Stored sequences, for --actions=replay.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "Seed of environment and dream.", lower_bound=0)
+flags.DEFINE_integer("seed", 0, "Seed of environment and prediction.", lower_bound=0)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes the GIF and prints the errors at a few steps."""
+    """Writes the GIF and prints the prediction error at a few steps."""
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment.policy import load_policy
     from dreamer_tf.open_loop import gif
@@ -50,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         points = {0, dream.context - 1, dream.context, len(errors) // 2, len(errors) - 1}
         steps = ", ".join(f"step {step} {errors[step]:.2g}" for step in sorted(points))
         print(f"mean squared error of {name}: {steps}")
-    print(f"{len(errors)} frames, the first {dream.context} seen, in {FLAGS.out}")
+    print(f"{FLAGS.out}: {len(errors)} frames; the model saw the first {dream.context}")
     return 0
 
 

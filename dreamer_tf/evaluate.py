@@ -14,12 +14,10 @@ from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
-flags.DEFINE_bool(
-    "trust_imports", False, "Lets the run's gin configuration import Python modules of yours."
-)
+flags.DEFINE_bool("trust_imports", False, "Lets the run's gin configuration import Python modules.")
 flags.DEFINE_integer("episodes", 10, "Number of whole episodes.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Seed of environment and policy.", lower_bound=0)
-flags.DEFINE_string("video", None, "GIF file to which the first episode is recorded.")
+flags.DEFINE_string("video", None, "GIF file for a recording of the first episode.")
 flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.", lower_bound=1)
 
 

@@ -15,17 +15,18 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "base_dir",
     None,
-    "Base directory of the run; the same one resumes it. Default: runs/<config>/<game>/<seed>.",
+    "Base directory of the run. A run is resumed by its directory. Default: "
+    "runs/<config>/<game>/<seed>.",
 )
 flags.DEFINE_multi_string(
     "gin_files",
     [],
-    "Gin files, looked for in the working directory, then among the shipped ones; may be repeated.",
+    "Gin files, searched in the working directory, then among the shipped ones; may be repeated.",
 )
 flags.DEFINE_multi_string(
     "gin_bindings",
     [],
-    "Gin bindings that win over the files, as in \"AtariEnvironment.game_name='Breakout'\"; may be "
+    "Gin bindings that override the files, as in \"AtariEnvironment.game_name='Breakout'\"; may be "
     "repeated.",
 )
 flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
@@ -48,16 +49,15 @@ def main(argv: Sequence[str]) -> int:
     runner = launch.make_runner(base_dir, FLAGS.seed)
     print(launch.describe(runner), flush=True)
     if runner.finished:
-        print("Nothing is left to do: raise Runner.num_iterations to go on.")
+        print("The run is complete: raise Runner.num_iterations to continue it.")
     try:
         runner.run_experiment()
     except EnvironmentFailure as failure:
         raise UserError(str(failure)) from failure
     except Interrupted:
         command = f"{launch.python()} -m dreamer_tf.train {shlex.join(sys.argv[1:])}"
-        print(
-            f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To go on:\n{command}"
-        )
+        print(f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To continue:")
+        print(command)
         return INTERRUPTED
     print(launch.closing_words(runner))
     return 0

@@ -1,11 +1,11 @@
-"""The one place that knows what is broken in dopamine-rl 4.1.
+"""Works around faults of dopamine-rl 4.1. No other module knows them.
 
-`make_jax_agent`: Dopamine's agents set their `replay_scheme` before the constructor of JaxDQNAgent
-sets it to 'uniform', so that its Rainbow never uses priorities.
+Priorities: Dopamine's Rainbow sets its `replay_scheme` before the constructor of JaxDQNAgent
+overwrites it with 'uniform', so it never uses priorities. `make_jax_agent` sets it again.
 
-Dopamine imports `baselines.common.atari_wrappers` (OpenAI Baselines), which it does not declare
-and which no longer installs. Only its PPO preprocessing uses it, so an empty module stands in
-while Dopamine is imported.
+Import: Dopamine imports `baselines.common.atari_wrappers` (OpenAI Baselines), which it does not
+declare and which no longer installs. Only its PPO preprocessing uses it, so an empty module stands
+in while Dopamine is imported.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ _MISSING = ("baselines", "baselines.common", "baselines.common.atari_wrappers")
 
 @contextlib.contextmanager
 def _stand_in() -> Iterator[None]:
+    """Lets `import baselines...` succeed inside the block, and leaves no trace after it."""
     try:
         importlib.import_module(_MISSING[-1])
     except ImportError:
@@ -33,7 +34,7 @@ def _stand_in() -> Iterator[None]:
         yield
         return
     before = {name: sys.modules.get(name) for name in _MISSING}
-    parent = None
+    parent: types.ModuleType | None = None
     for name in _MISSING:
         module = types.ModuleType(name)
         module.__path__ = []
@@ -83,18 +84,18 @@ JAX_AGENTS = {
 
 
 def make_jax_agent(agent_class: type, **settings: Any) -> Any:
-    """Makes one of Dopamine's agents, with the replay scheme that its parameters name.
+    """Makes one of Dopamine's agents, with the replay scheme that its gin parameter names.
 
     Args:
       agent_class: one of `JAX_AGENTS`.
       **settings: arguments of the class; others come from gin.
 
     Raises:
-      ValueError: the scheme is none, or the agent cannot use it.
+      ValueError: the scheme is unknown, or the agent cannot use it.
     """
     agent = agent_class(**settings)
     parameter = inspect.signature(agent_class).parameters.get("replay_scheme")
-    # IQN has the parameter, and a replay that is always uniform.
+    # IQN has the parameter too, but its replay is always uniform.
     prioritized = isinstance(
         agent._replay._sampling_distribution, samplers.PrioritizedSamplingDistribution
     )

@@ -1,11 +1,11 @@
-"""Dopamine's JAX replay on disk: what is new is appended, nothing is pickled.
+"""Stores Dopamine's JAX replay buffer on disk, incrementally and without pickle.
 
-Dopamine's own `ReplayBuffer.save` writes all of it every time, with pickled parts. Here each
-checkpoint adds one file with the elements that came since the last one:
+Dopamine's own `ReplayBuffer.save` writes the whole buffer every time, and pickles parts of it.
+Here each checkpoint adds one file with the elements that are new since the last checkpoint:
 
-    replay/elements-000000000000-000000250000.npz      numbers of the first and after the last
+    replay/elements-000000000000-000000250000.npz      elements 0 to 249,999
 
-Elements are numbered in the order in which they were added; the buffer holds the newest.
+Elements are numbered in the order in which they were added. The buffer holds the newest ones.
 """
 
 import glob
@@ -25,14 +25,14 @@ _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
 
 
 class ReplayFiles:
-    """The files with the elements of one `dopamine.jax.replay_memory.ReplayBuffer`."""
+    """The stored elements of one `dopamine.jax.replay_memory.ReplayBuffer`."""
 
     def __init__(self, base_dir: str | os.PathLike, buffer: Any):
-        """Sets the place.
+        """Starts without files.
 
         Args:
-          base_dir: of the run; the files are in its `replay/`, made when the first is written.
-          buffer: Dopamine's buffer.
+          base_dir: base directory of the run. The files are in its `replay/`.
+          buffer: Dopamine's replay buffer.
         """
         self._base_dir = os.fspath(base_dir)
         self._buffer = buffer
@@ -40,13 +40,13 @@ class ReplayFiles:
         self._end = 0  # after the last element that is in a file
 
     def save(self) -> dict[str, dict[str, Any]]:
-        """Writes what is new.
+        """Writes the elements that are in no file yet.
 
         Returns:
-          Path and fingerprint of every file that the buffer is in.
+          Path in the base directory and fingerprint of every file that the buffer needs.
 
         Raises:
-          OSError: the file could not be written; those before it are intact.
+          OSError: the file could not be written; the files before it are intact.
         """
         memory, end = self._buffer._memory, self._buffer.add_count
         oldest = end - len(memory)
@@ -63,21 +63,21 @@ class ReplayFiles:
         return dict(self._files)
 
     def remove_all_but(self, needed: Container[str]) -> None:
-        """Removes the files that no checkpoint needs any more."""
+        """Removes the files that no checkpoint needs."""
         pattern = os.path.join(glob.escape(self._base_dir), "replay", "elements-*")
         for path in glob.glob(pattern):
             if os.path.relpath(path, self._base_dir) not in needed:
                 os.remove(path)
 
     def restore(self, files: Mapping[str, dict[str, Any]], count: int) -> None:
-        """Fills the buffer as it was.
+        """Fills the buffer with stored elements.
 
         Args:
-          files: from `save`; whoever loaded the checkpoint has verified them.
-          count: elements that had been added.
+          files: from `save`. The caller has verified their fingerprints.
+          count: number of elements that had ever been added.
 
         Raises:
-          ValueError: the files are not those of the elements.
+          ValueError: the files do not hold the newest elements.
         """
         memory: OrderedDict[int, Any] = OrderedDict()
         for name in sorted(files, key=_range):
@@ -95,15 +95,15 @@ class ReplayFiles:
 
 
 def _range(name: str) -> tuple[int, int]:
-    """Number of the first element of a file, and that after its last."""
+    """Numbers of a file's elements: the first one, and the one after the last."""
     found = re.fullmatch(r"elements-(\d+)-(\d+)\.npz", os.path.basename(name))
     if found is None:
-        raise ValueError(f"{name} is no file of elements")
+        raise ValueError(f"{name} is not the name of a file of elements")
     return int(found[1]), int(found[2])
 
 
 def sampling_state(buffer: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What Dopamine's sampling distribution needs to go on, as arrays and for JSON.
+    """State of Dopamine's sampling distribution, as arrays and as JSON values.
 
     Dopamine's own `to_state_dict` leaves out the largest priority, which new elements get.
     """
@@ -113,13 +113,13 @@ def sampling_state(buffer: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     state = {"rng": found["rng_state"]}
     if "sum_tree" in found:
         arrays["priorities"] = found["sum_tree"]["nodes"]
-        # With its type: Dopamine computes with the one that the last update left.
+        # The type matters: Dopamine computes in the precision that the last update left.
         arrays["max_priority"] = np.asarray(distribution._sum_tree.max_recorded_priority)
     return arrays, state
 
 
 def restore_sampling(buffer: Any, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-    """Goes back to what `sampling_state` returned."""
+    """Restores what `sampling_state` returned."""
     distribution = buffer._sampling_distribution
     keys = arrays["keys"].tolist()
     found = {
@@ -134,7 +134,7 @@ def restore_sampling(buffer: Any, arrays: dict[str, np.ndarray], state: dict[str
 
 
 def _to_arrays(elements: list[Any]) -> dict[str, np.ndarray]:
-    """Compressed elements of Dopamine as plain arrays."""
+    """Dopamine's compressed elements as plain arrays."""
     arrays = {name: np.asarray([getattr(e, name) for e in elements]) for name in _NUMBERS}
     for name in _STACKS:
         packed = [getattr(element, name) for element in elements]
@@ -146,7 +146,7 @@ def _to_arrays(elements: list[Any]) -> dict[str, np.ndarray]:
 
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> list[Any]:
-    """The elements again, as Dopamine's `compress` would have made them."""
+    """The inverse of `_to_arrays`: elements as Dopamine's `compress` makes them."""
     stacks = {}
     for name in _STACKS:
         shape, dtype = arrays[f"{name}.shape"], arrays[f"{name}.dtype"]
@@ -162,7 +162,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> list[Any]:
             )
             for part in parts
         ]
-    # Dopamine keeps rewards and flags as Python's numbers.
+    # Dopamine stores rewards and flags as Python numbers, and exact resume needs the same types.
     columns = [arrays["action"], arrays["reward"].tolist()]
     columns += [arrays["is_terminal"].tolist(), arrays["episode_end"].tolist()]
     rows = zip(stacks["state"], *columns[:2], stacks["next_state"], *columns[2:], strict=True)

@@ -12,14 +12,14 @@ from dreamer_tf.open_loop import gif
 
 
 class JsonLinesCollector(Collector):
-    """Writes every statistic as a line of metrics/json_lines/metrics.jsonl.
+    """Writes metrics/json_lines/metrics.jsonl.
 
-    {"step": 1000, "Agent/image_loss": 3921.5, ...}; statistics of one call and one step share a
-    line. A line is written whole, so a reader never sees half of one.
+    A line is {"step": 1000, "Agent/image_loss": 3921.5, ...}. Statistics of one call and one step
+    share a line. A line is written in one piece, so a reader never sees half of it.
     """
 
     def __init__(self, base_dir: str):
-        """Opens the file, to append to it."""
+        """Opens the file for appending: a resumed run continues it."""
         super().__init__(base_dir)
         self._file = Path(self._base_dir, "metrics.jsonl").open("a")
 
@@ -28,7 +28,7 @@ class JsonLinesCollector(Collector):
         return "json_lines"
 
     def write(self, statistics: Sequence[StatisticsInstance]) -> None:
-        """Writes scalars; other types are skipped."""
+        """Writes the scalars and skips other types."""
         lines: dict[int, dict[str, float]] = {}
         for statistic in statistics:
             if self.check_type(statistic.type):
@@ -49,20 +49,20 @@ add_collector("json_lines", JsonLinesCollector)
 class MediaCollector(Collector):
     """Histograms (type 'histogram', any array) and videos ('video', frames [T, H, W, 3] uint8).
 
-    They go where Dopamine's own collector writes the scalars, which skips them.
+    They go into the directory where Dopamine's own collector writes the scalars. It skips them.
     """
 
     def __init__(self, base_dir: str):
-        """Opens another file of events beside that of the scalars."""
+        """Opens a second event file beside that of the scalars."""
         super().__init__(base_dir, ("histogram", "video"))
         self._writer = tf.summary.create_file_writer(self._base_dir, filename_suffix=".media")
 
     def get_name(self) -> str:
-        """Name of the directory; in gin it is 'media'."""
+        """Name of the directory; the name in gin is 'media'."""
         return "tensorboard"
 
     def write(self, statistics: Sequence[StatisticsInstance]) -> None:
-        """Writes histograms and videos; scalars are skipped."""
+        """Writes histograms and videos and skips scalars."""
         with self._writer.as_default():
             for statistic in statistics:
                 if statistic.type == "histogram":
@@ -80,7 +80,7 @@ class MediaCollector(Collector):
 
 
 def _write_video(statistic: StatisticsInstance) -> None:
-    """TensorBoard shows a GIF in the place of an image."""
+    """TensorBoard has no video, but it plays a GIF in place of an image."""
     frames = statistic.value
     image = tf.compat.v1.Summary.Image(
         height=frames.shape[1],

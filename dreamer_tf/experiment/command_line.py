@@ -1,4 +1,4 @@
-"""What all commands share: how they start, and how they fail."""
+"""Starts the commands, and turns a user's errors into one sentence and an exit code."""
 
 import errno
 import os
@@ -14,14 +14,14 @@ USER_ERROR = 2
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
-    """Runs a command; user errors become one sentence on standard error and exit code 2.
+    """Runs a command. A user's error becomes one sentence on standard error and exit code 2.
 
     Args:
-      main: takes the arguments that are not flags and returns an exit code. It imports
-        TensorFlow itself, so that flags are checked and `--help` answers at once.
+      main: takes the arguments that are not flags and returns an exit code. It imports TensorFlow
+        itself, so that wrong flags and `--help` are answered at once.
     """
-    # TensorFlow's native code reports a missing GPU and failed graph optimizations as errors; what
-    # really goes wrong is raised in Python as well.
+    # TensorFlow's native code logs a missing GPU and skipped graph optimizations as errors. Real
+    # errors are raised in Python as well.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def guarded(argv: Sequence[str]) -> int | None:
@@ -44,7 +44,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
                 return _fail(explain(error))
             raise
         except (TypeError, ValueError) as error:
-            # A value of a wrong type, in the constructor that gin gave it to.
+            # A gin value of the wrong type fails inside the constructor that gets it.
             match = re.search(r"In call to configurable '(\w+)'", str(error))
             if match is None or logging.get_verbosity() >= logging.DEBUG:
                 raise

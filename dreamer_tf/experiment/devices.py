@@ -1,4 +1,4 @@
-"""Which device computes, and how its memory is used."""
+"""Chooses the device that computes, and how its memory is used."""
 
 import os
 
@@ -16,28 +16,29 @@ def configure_devices(
     deterministic: bool = False,
     cpu_threads: int | None = None,
 ) -> str:
-    """Sets up TensorFlow's devices; must be called before anything is computed.
+    """Sets up TensorFlow's devices. Must be called before anything is computed.
 
     Args:
-      gpu: number of the GPU that is used; None for the CPU, also where there is a GPU.
-      memory_growth: memory of the GPU is taken when it is needed, by TensorFlow and by JAX
-        (Dopamine's agents), instead of nearly all of it by whoever comes first.
-      memory_limit_mb: MiB of the GPU's memory for TensorFlow, instead of `memory_growth`.
-      deterministic: only kernels that give the same numbers in every run, also on a GPU; slower.
-      cpu_threads: threads of one CPU operation; all cores by default. Fewer let several runs share
-        a machine.
+      gpu: number of the GPU; None for the CPU even if there is a GPU.
+      memory_growth: TensorFlow and JAX (Dopamine's agents) take GPU memory as they need it.
+        Otherwise the first of them takes nearly all of it.
+      memory_limit_mb: MiB of GPU memory for TensorFlow, instead of `memory_growth`.
+      deterministic: uses only kernels that give the same numbers in every run, also on a GPU.
+        Slower.
+      cpu_threads: threads of one CPU operation; all cores by default. Fewer threads let several
+        runs share a machine.
 
     Returns:
-      What is used, for people.
+      A description of the device, for people.
 
     Raises:
-      UserError: there is no such GPU, or TensorFlow has already begun with other settings.
+      UserError: there is no such GPU, or TensorFlow already runs with other settings.
     """
     if memory_growth:
-        # JAX reads it when it starts, and takes three quarters of the GPU otherwise.
+        # JAX reads this when it starts. Its default is three quarters of the GPU's memory.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     present = tf.config.list_physical_devices("GPU")
-    # The default, 0, also means a machine without a GPU.
+    # The default, 0, must also work on a machine without a GPU.
     if gpu is not None and not 0 <= gpu < max(len(present), 1):
         raise UserError(f"configure_devices.gpu is {gpu}, but there are {len(present)} GPUs here.")
     chosen = [] if gpu is None else present[gpu : gpu + 1]

@@ -1,4 +1,4 @@
-"""Finding, reading and recording gin files, with errors that say what to change."""
+"""Finds, reads and records gin files, with errors that say what to change."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ from dreamer_tf.version import VERSION
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
 RUN_FILE = "run.json"
-# What may differ when a run is resumed: how long it runs, what it logs, what runs where.
+# What may change when a run is resumed: its length, what it logs, and on which device it computes.
 CHANGEABLE = (
     "Runner.num_iterations",
     "Runner.log_every_n",
@@ -45,8 +45,8 @@ CHANGEABLE = (
     "configure_devices.cpu_threads",
     "CollectorDispatcher.collectors",
 )
-# The task, which score files name by themselves: runs of one configuration on several games have
-# one hash.
+# Score files name the task themselves. Without it, runs of one configuration on several games
+# share one hash.
 TASK = (
     "AtariEnvironment.game_name",
     "ControlSuiteEnvironment.domain_name",
@@ -56,7 +56,7 @@ TASK = (
 
 
 def shipped_directory() -> Path:
-    """Where the gin files of this package are, installed or in a checkout."""
+    """Directory of the gin files of this package, in an installation or in a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "gin_configs"
     return installed if installed.is_dir() else package.parent / "gin_configs"
@@ -105,9 +105,9 @@ def parse(
 
     Args:
       gin_files: as for `find`.
-      gin_bindings: "Name.parameter=value" each; they win over the files.
-      skip_unknown: names that may be unknown, or True for all; for programs that import only a
-        part of the package.
+      gin_bindings: "Name.parameter=value" each; they override the files.
+      skip_unknown: names that may be unknown, or True for all names. For programs that import
+        only a part of the package.
 
     Raises:
       UserError: a missing file, an unknown name or a value that gin cannot read.
@@ -127,7 +127,7 @@ def parse(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """gin logs an error for every place where an included file is not."""
+    """Silences gin, which logs an error for every directory that lacks an included file."""
     before = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)
     try:
@@ -137,12 +137,12 @@ def _quiet() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """One sentence for an error of gin, with the nearest valid names."""
+    """Turns an error of gin into a sentence, with suggestions for misspelt names."""
     text = str(error)
     line = re.search(r"\n  In (.*) line (\d+)\n\s*(.*)", text)
     place = f" (in `{line[3].strip()}`, {line[1].rstrip(',')} line {line[2]})" if line else ""
     first = text.split("\n")[0].rstrip(".")
-    # gin keeps no public list of its configurables.
+    # gin has no public list of its configurables.
     configurables = dict(gin.config._REGISTRY.items())
     short = {name.rpartition(".")[2]: value for name, value in configurables.items()}
     if match := re.match(r"Configurable '(\S+)' doesn't have a parameter named '(\w+)'", text):
@@ -165,7 +165,7 @@ def explain(error: Exception) -> str:
 
 
 def bindings() -> dict[str, str]:
-    """Every parameter that is set, with its value as text."""
+    """Every bound parameter, with its value as text."""
     text = gin.config_str(max_line_length=120).replace("\\\n", "")
     found: dict[str, str] = {}
     key = None
@@ -189,13 +189,13 @@ def parameter(name: str, default: Any) -> Any:
 
 
 def fingerprint(found: dict[str, str]) -> str:
-    """Hash of a configuration without the task and what may change during a run."""
+    """Hash of a configuration, without the task and what may change during a run."""
     fixed = {key: value for key, value in found.items() if key not in (*CHANGEABLE, *TASK)}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def check(base_dir: str | os.PathLike, seed: int) -> None:
-    """Checks that a directory is new, or of a run with this configuration and seed.
+    """Checks that a directory is new, or belongs to a run with this configuration and seed.
 
     Args:
       base_dir: base directory of the run.
@@ -230,7 +230,7 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
 
 
 def record(base_dir: str | os.PathLike, seed: int) -> None:
-    """Writes the configuration of a run, once it has been constructed without an error."""
+    """Writes the configuration of a run. Called once the runner exists, so it is known to work."""
     found = bindings()
     facts = {
         "version": VERSION,
@@ -244,16 +244,17 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
 
 
 def foreign_code(text: str) -> list[str]:
-    """Lines of a configuration that run code of others, or include other files."""
+    """Lines of a configuration that import Python modules or include other files."""
     return re.findall(r"^\s*((?:import|from|include)\b.*)$", text, re.MULTILINE)
 
 
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
-    """Reads the configuration of a stored run into gin's.
+    """Reads the configuration of a stored run into gin's configuration.
 
     Args:
-      base_dir: of the run.
-      trust_imports: whether it may import Python modules, and so run their code, or include files.
+      base_dir: base directory of the run.
+      trust_imports: whether the configuration may import Python modules, and so run their code, or
+        include files.
 
     Raises:
       UserError: there is no run, or it imports something and is not trusted.
@@ -265,7 +266,7 @@ def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> 
     found = foreign_code(text)
     if found and not trust_imports:
         raise UserError(
-            f"{path} says '{found[0].strip()}', which runs code that is not this package's: add "
+            f"{path} says '{found[0].strip()}', which runs code from outside this package: add "
             "--trust_imports (in Python trust_imports=True) if you trust this run."
         )
     parse([path])

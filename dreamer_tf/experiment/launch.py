@@ -1,4 +1,4 @@
-"""Starting an experiment: from gin files and flags to a runner, and what users are told."""
+"""Starts an experiment: makes the runner, locks its directory, and tells users about the run."""
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ from dreamer_tf.storage import disk
 
 
 def make_environment() -> Environment:
-    """The environment of the gin configuration.
+    """Makes the environment of the gin configuration.
 
     Raises:
       UserError: no environment is configured.
@@ -39,7 +39,7 @@ def make_environment() -> Environment:
             "This run was started from Python with an environment of its own: pass the same one, "
             "as in dreamer_tf.load_policy(base_dir, environment=environment)."
         )
-    if getattr(reference, "evaluate", True):
+    if not isinstance(reference, gin.config.ConfigurableReference) or reference.evaluate:
         raise UserError(
             f"{FACTORY} is {reference}, but must name a class or function, as in @AtariEnvironment "
             "without parentheses."
@@ -48,7 +48,7 @@ def make_environment() -> Environment:
 
 
 def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
-    """runs/<configuration>/<game>/<seed>, below the working directory."""
+    """The default: runs/<configuration>/<game>/<seed>, below the working directory."""
     config = Path(gin_file_names[0]).name.removesuffix(".gin") if gin_file_names else "default"
     return os.path.join("runs", config, make_environment().name, str(seed))
 
@@ -56,9 +56,9 @@ def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
 def make_runner(
     base_dir: str, seed: int, create_environment_fn: Callable[[], Environment] | None = None
 ) -> DreamerRunner:
-    """Makes the runner of the gin configuration and records the configuration.
+    """Makes the runner of the gin configuration, and records the configuration.
 
-    The directory is locked as long as the runner lives.
+    The directory stays locked until the runner is closed or the process ends.
 
     Args:
       base_dir: base directory of the run.
@@ -93,7 +93,7 @@ def make_runner(
 
 
 def _lock(base_dir: str) -> IO[bytes]:
-    """Locks a directory; the operating system unlocks it when the process ends."""
+    """Locks a directory. The operating system unlocks it when the process ends, however it ends."""
     file = open(os.path.join(base_dir, "lock"), "wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def _lock(base_dir: str) -> IO[bytes]:
 
 
 def describe(runner: DreamerRunner) -> str:
-    """What a run will do: sizes, bytes, updates and imagined states, from the configuration."""
+    """Says what a run will do: sizes, bytes, updates and imagined states."""
     agent, environment = runner.agent, runner.environment
     steps = runner.total_agent_steps
     found = agent.describe(steps)
@@ -136,14 +136,14 @@ def _times(runner: DreamerRunner) -> str:
 
 
 def _observations(environment: Environment) -> str:
-    """Names and shapes, and what the environment did to them."""
+    """Names and shapes of the observations, and how the environment changed them."""
     spaces = environment.observation_space.spaces.items()
     shapes = ", ".join(f"{key} {list(box.shape)}" for key, box in spaces)
     return "; ".join([shapes, *getattr(environment, "notes", [])])
 
 
 def python() -> str:
-    """How to call this Python from here, for commands that can be pasted."""
+    """This Python's name in a shell, for commands that users can paste."""
     if shutil.which("python") == sys.executable:
         return "python"
     relative = os.path.relpath(sys.executable)
@@ -151,7 +151,7 @@ def python() -> str:
 
 
 def closing_words(runner: DreamerRunner) -> str:
-    """Where scores, logs and the checkpoint of a run are, and how to look at each."""
+    """Says where scores, logs and the checkpoint of a run are, and how to look at each."""
     base_dir = shlex.quote(runner.base_dir)
     logs = os.path.join(base_dir, "metrics", "tensorboard")
     last = {score.phase: score for score in runner.scores}
@@ -174,7 +174,7 @@ def closing_words(runner: DreamerRunner) -> str:
 
 
 def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
-    """What evaluates this run: not every environment can be made, or filmed, by the command."""
+    """The command or call that evaluates this run, with the flags that its environment needs."""
     if gin.query_parameter(FACTORY) is None:  # train_agent got an environment
         return f"dreamer_tf.load_policy({runner.base_dir!r}, environment=...).run_episode()"
     words = [f"{python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10"]

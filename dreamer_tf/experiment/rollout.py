@@ -6,20 +6,23 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.environments.interface import Observation
+
 
 class VectorRollout:
-    """Runs an agent in N environments with the accounting of Dopamine's Runner.
+    """Runs an agent in N environments and counts episodes as Dopamine's Runner does.
 
-    Every episode that begins is run to its end, like there. While the last ones are still running,
-    environments without an episode are stepped too, but nobody looks at them.
+    Every episode that begins is run to its end. While the last ones are running, the other
+    environments are stepped too, but nothing of them is recorded.
     """
 
-    def __init__(self, vector: VectorEnv, agent: Any, max_steps: int, clip_rewards: bool):
-        """Sets what runs where.
+    def __init__(self, vector: VectorEnv, agent: Agent, max_steps: int, clip_rewards: bool):
+        """Combines environments and agent.
 
         Args:
           vector: from `create_vector_environment`.
-          agent: has `record`, `learn` and `act`.
+          agent: must be `batched`.
           max_steps: agent steps after which an episode is truncated.
           clip_rewards: whether the agent sees rewards clipped to [-1, 1].
         """
@@ -38,10 +41,10 @@ class VectorRollout:
         """Runs a phase.
 
         Args:
-          seeds: of each environment.
-          wanted: whether another episode may begin.
-          call: calls a function of the environments with arguments.
-          count: is told the number of agent steps after every step of all environments.
+          seeds: one for each environment.
+          wanted: says whether another episode may begin.
+          call: calls a function of the environments, as `EnvironmentGuard.call`.
+          count: gets the number of agent steps after each step of all environments.
 
         Yields:
           Length in agent steps and return of each episode, as they end.
@@ -85,10 +88,10 @@ class VectorRollout:
                 is_first |= ended
                 self._begin(observation, ended & running)
 
-    def _begin(self, observation: dict[str, np.ndarray], where: np.ndarray) -> None:
+    def _begin(self, observation: Observation, where: np.ndarray) -> None:
         for index in np.flatnonzero(where):
             self._agent.record(index, _row(observation, index), is_first=True)
 
 
-def _row(observation: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
+def _row(observation: Observation, index: int) -> Observation:
     return {key: value[index] for key, value in observation.items()}

@@ -97,12 +97,7 @@ class DreamerRunner(Runner):
         self.lock: IO[bytes] | None = None
         self.device = ""
 
-        # Before anything opens a log: what was logged after the checkpoint is logged again.
-        self._found = self._store.load_latest()
-        if self._found is not None:
-            log_files.cut_back(base_dir, self._found[1].state["runner"]["log_sizes"])
-        elif os.path.exists(os.path.join(base_dir, gin_files.RUN_FILE)):
-            log_files.cut_back(base_dir, {})  # killed before its first checkpoint
+        self._found = self._find_checkpoint(base_dir)  # before anything opens a log
 
         def make_agent(
             session: None, environment: DopamineEnvironment, summary_writer: str | None = None
@@ -175,7 +170,7 @@ class DreamerRunner(Runner):
           UserError: the disk is full, or the agent cannot continue.
         """
         try:
-            with self._stop.listening():
+            with self._stop.listening(), disk.user_errors(self._disk_failed):
                 for iteration in range(self._start_iteration, self._num_iterations):
                     statistics = self._run_one_iteration(iteration)
                     if self._logger is not None:
@@ -187,21 +182,19 @@ class DreamerRunner(Runner):
                     self._start_iteration = iteration + 1
                     self._collector_dispatcher.flush()
                 self._collector_dispatcher.close()
-        except disk.ERRORS as error:
-            reason = disk.reason(error)
-            if reason is None:
-                raise
-            numbers = self._store.numbers()
-            last = f"{self._store.path(numbers[-1])} is intact" if numbers else "there is none yet"
-            raise UserError(
-                f"The run stopped at {self._agent.agent_steps:,} agent steps ({reason}); the last "
-                f"checkpoint: {last}; free some space in {self._base_dir} and start the same "
-                "command again."
-            ) from error
         finally:
             with contextlib.suppress(Exception):  # after a failure, or closed already
                 self._collector_dispatcher.close()
             self._guard.close_vector()
+
+    def _disk_failed(self, reason: str) -> str:
+        numbers = self._store.numbers()
+        last = f"The last checkpoint is {self._store.path(numbers[-1])}." if numbers else ""
+        return (
+            f"The run stopped at {self._agent.agent_steps:,} agent steps ({reason}): free some "
+            f"space in {self._base_dir} and start the same command again. "
+            f"{last or 'There is no checkpoint yet.'}"
+        )
 
     def close(self) -> None:
         """Ends threads and workers, closes files, and unlocks the base directory."""
@@ -209,6 +202,15 @@ class DreamerRunner(Runner):
         self._agent.close()
         if self.lock is not None:
             self.lock.close()
+
+    def _find_checkpoint(self, base_dir: str) -> tuple[int, Checkpoint] | None:
+        """The newest checkpoint. The logs are cut back to it, because the rest is logged again."""
+        found = self._store.load_latest()
+        if found is not None:
+            log_files.cut_back(base_dir, found[1].state["runner"]["log_sizes"])
+        elif os.path.exists(os.path.join(base_dir, gin_files.RUN_FILE)):
+            log_files.cut_back(base_dir, {})  # killed before its first checkpoint
+        return found
 
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         """Resumes from our checkpoint. Dopamine's constructor calls it instead of its own."""
@@ -264,7 +266,7 @@ class DreamerRunner(Runner):
             raise
         data = statistics.data_lists
         rate = data["train_average_steps_per_second"][0]
-        dispatcher, reporter = self._collector_dispatcher, self._reporter
+        reporter, dispatcher = self._reporter, self._collector_dispatcher
         reporter.write_statistics(dispatcher, iteration, self._phases, rate)
         reporter.write_scores(
             iteration, self._phases, self._agent, self.environment, self._max_steps_per_episode
@@ -293,8 +295,6 @@ class DreamerRunner(Runner):
     ) -> tuple[int, float, int]:
         """Runs whole episodes until a phase has its agent steps (Machado et al., 2018)."""
         phase = self._phase = self._phases[run_mode_str]
-        for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
-            self._append_episode(statistics, run_mode_str, length, episode_return)
         self._bar = PhaseBar(
             f"{run_mode_str} {self._iteration + 1}/{self._num_iterations}",
             phase["steps"],
@@ -302,13 +302,22 @@ class DreamerRunner(Runner):
             self._progress_bar and self._fine_grained_print_to_console,
             ProgressText(run_mode_str, phase, self._agent, self.environment.frames_per_step),
         )
+        started = time.perf_counter()
         try:
             for length, episode_return in self._episodes(run_mode_str, min_steps):
                 phase["lengths"].append(length)
-                phase["returns"].append(episode_return)
-                self._append_episode(statistics, run_mode_str, length, episode_return)
+                phase["returns"].append(float(episode_return))
         finally:
+            phase["seconds"] += time.perf_counter() - started
             self._bar.close()
+        # At the end, because the phase may have begun before an interruption.
+        for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
+            statistics.append(
+                {
+                    f"{run_mode_str}_episode_lengths": length,
+                    f"{run_mode_str}_episode_returns": episode_return,
+                }
+            )
         return phase["steps"], sum(phase["returns"]), len(phase["returns"])
 
     def _episodes(self, mode: str, min_steps: int) -> Iterator[tuple[int, float]]:
@@ -335,29 +344,12 @@ class DreamerRunner(Runner):
                         self._max_steps_per_episode,
                         self._clip_rewards,
                     )
-                    episodes = rollout.episodes(seeds, wanted, self._guard.call, self._count)
-                    yield from self._timed(episodes)
+                    yield from rollout.episodes(seeds, wanted, self._guard.call, self._count)
             except EnvironmentFailure as failure:
                 self._guard.use_restart(failure)
                 self._cut_episodes()
                 self._guard.restart()
                 self._environment = self._guard.single
-
-    def _timed(self, episodes: Iterator[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-        """Adds the time of the episodes to the time of the phase."""
-        started = time.perf_counter()
-        try:
-            yield from episodes
-        finally:
-            self._phase["seconds"] += time.perf_counter() - started
-
-    @staticmethod
-    def _append_episode(
-        statistics: IterationStatistics, mode: str, length: int, episode_return: float
-    ) -> None:
-        statistics.append(
-            {f"{mode}_episode_lengths": length, f"{mode}_episode_returns": episode_return}
-        )
 
     def _count(self, steps: int) -> None:
         self._phase["steps"] += steps
@@ -372,14 +364,6 @@ class DreamerRunner(Runner):
         self._last_observation = observation
         self._count(1)
         return observation, reward, is_terminal
-
-    def _run_one_episode(self) -> tuple[int, float]:
-        started = time.perf_counter()
-        try:
-            length, episode_return = super()._run_one_episode()
-        finally:
-            self._phase["seconds"] += time.perf_counter() - started
-        return length, float(episode_return)
 
     def _end_episode(self, reward: float, terminal: bool = True) -> None:
         """Passes the last observation on, which Dopamine's Runner leaves out."""

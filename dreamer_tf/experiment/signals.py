@@ -22,7 +22,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles the signals inside the block."""
+        """Handles SIGINT and SIGTERM inside the block, if it runs in the main thread."""
         before = {}
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
@@ -37,7 +37,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
-        """Signals wait until the block is over."""
+        """Makes signals wait until the block is over."""
         self._saving = True
         try:
             yield
@@ -47,7 +47,10 @@ class StopRequest:
     def _handle(self, number: int, frame: Any) -> None:
         if self.requested and not self._saving:
             print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr, flush=True)
-            os._exit(128 + number)  # an exception would wait for the update that is running
+            os._exit(128 + number)  # an exception would wait for the running update
         if not self.requested:
-            print("\nSaving at the next step; once more stops without saving.", file=sys.stderr)
+            print(
+                "\nSaving at the next agent step; a second signal stops without saving.",
+                file=sys.stderr,
+            )
         self.requested = True

@@ -16,16 +16,16 @@ _PLOTTED = 8  # numbers of an observation
 
 
 def frames(dream: OpenLoop, scale: int = 1) -> np.ndarray:
-    """Shows the images of a dream, or the numbers where it has no images.
+    """Draws the images of a prediction, or its numbers if there are no images.
 
     Args:
-      dream: of B sequences of T steps.
-      scale: how many pixels a pixel becomes, in height and width.
+      dream: a prediction of B sequences of T steps.
+      scale: height and width of a drawn pixel.
 
     Returns:
-      [T, H', W', 3] uint8: one column for every sequence and one row each for truth, prediction
-      and error, again for every image of the observation. Without images one row for each of the
-      first 8 numbers of every vector, as curves up to the step of the frame.
+      [T, H', W', 3] uint8: a column for each sequence, and three rows for each image of the
+      observation: truth, prediction and error. Without images, a row for each of the first 8
+      numbers of every vector, as curves up to the step of the frame.
     """
     rows = []
     for key, truth in dream.truth.items():
@@ -67,7 +67,7 @@ def _curves(truth: np.ndarray, prediction: np.ndarray, context: int) -> np.ndarr
         for values in (truth[row], np.clip(prediction[row], low - margin, high + margin)):
             heights = (high + margin - values) / (high - low + 2 * margin) * (height - 1)
             points = np.round(np.stack([across, heights], -1)).astype(np.int32)
-            lines.append(np.concatenate([points[:1], points]))  # a single point is no line
+            lines.append(np.concatenate([points[:1], points]))  # OpenCV draws no single point
         for step in range(length):
             end = step + 2
             picture = shown[row, step]

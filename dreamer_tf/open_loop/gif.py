@@ -1,4 +1,4 @@
-"""Writing frames as an animated GIF."""
+"""Writes frames as an animated GIF."""
 
 import os
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from dreamer_tf.errors import UserError
 
 
 def check_path(path: str) -> None:
-    """Fails before hours of work if a video could not be written afterwards.
+    """Checks a path before the work whose result it will hold.
 
     Raises:
       UserError: not a .gif, or its directory does not exist.
     """
     directory = os.path.dirname(os.path.abspath(path))
     if not path.endswith(".gif"):
-        raise UserError(f"{path}: videos are written as GIF; name a file that ends with .gif.")
+        raise UserError(f"{path}: videos are GIF files; choose a name that ends with .gif.")
     if not os.path.isdir(directory):
         raise UserError(f"{path}: the directory {directory} does not exist; make it first.")
 
 
 def write_gif(path: str, frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> None:
-    """Writes frames [H, W, 3] or [H, W] uint8 as a GIF that repeats for ever."""
+    """Writes frames [H, W, 3] or [H, W] uint8 as a GIF that repeats forever."""
     with open(path, "wb") as file:
         file.write(encode_gif(frames, frames_per_second))
 

@@ -1,4 +1,4 @@
-"""What the world model expects to see, next to what came."""
+"""Open-loop predictions of a world model next to the truth."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class OpenLoop(NamedTuple):
-    """Observations and their predictions; images in [-0.5, 0.5], vectors as they are."""
+    """Observations and their predictions; images in [-0.5, 0.5], vectors unscaled."""
 
     truth: dict[str, np.ndarray]  # [B, T, ...]
     prediction: dict[str, np.ndarray]  # [B, T, ...], reconstructions up to `context`

@@ -93,7 +93,7 @@ def test_dream(trained):
         more = (f"--out={actions}.gif", f"--actions={actions}", "--frames=9", "--context=3")
         result = run(directory, "dream", base_dir, *more)
         assert result.returncode == 0, result.stderr
-        assert f"12 frames, the first 3 seen, in {actions}.gif" in result.stdout
+        assert f"{actions}.gif: 12 frames; the model saw the first 3" in result.stdout
         assert "mean squared error of image: step 0 " in result.stdout
         assert (directory / f"{actions}.gif").read_bytes()[:4] == b"GIF8"
     assert_sentence(run(directory, "dream"), "--base_dir is missing")
@@ -175,8 +175,8 @@ def test_a_signal_to_all_processes_saves_and_says_how_to_go_on(tmp_path, request
     os.killpg(process.pid, signal.SIGTERM)
     output, errors = process.communicate(timeout=100)
     assert process.returncode == 75, errors
-    assert "-m dreamer_tf.train --gin_files=atari.gin" in output.partition("To go on:\n")[2]
-    assert "Saving at the next step" in errors
+    assert "-m dreamer_tf.train --gin_files=atari.gin" in output.partition("To continue:\n")[2]
+    assert "Saving at the next agent step" in errors
     assert (tmp_path / "run/checkpoints/ckpt-000001").exists()
     process = subprocess.Popen(
         [sys.executable, "-m", "dreamer_tf.train", *arguments],

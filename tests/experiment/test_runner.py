@@ -273,7 +273,7 @@ def test_a_full_disk_is_named(scripted, tmp_path):
         raise OSError(28, "No space left on device")
 
     runner.agent.step = step
-    with pytest.raises(UserError, match=r"No space left on device.*there is none yet"):
+    with pytest.raises(UserError, match=r"No space left on device.*no checkpoint yet"):
         runner.run_experiment()
 
 

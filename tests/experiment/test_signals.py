@@ -42,7 +42,7 @@ def test_the_second_signal_ends_the_process_at_once(number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert "Saving at the next step" in errors and "the last checkpoint is intact" in errors
+    assert "Saving at the next agent step" in errors and "the last checkpoint is intact" in errors
 
 
 def test_saving_is_finished_first():

@@ -78,8 +78,8 @@ MECHANISMS = {
         "tests/replay/test_episode_replay.py::test_too_little_disk",
     ),
     "a full disk is told from other errors": (
-        "experiment/runner.py",
-        "except disk.ERRORS as error:",
+        "storage/disk.py",
+        "except ERRORS as error:",
         "except ZeroDivisionError as error:",
         "tests/experiment/test_runner.py::test_a_full_disk_is_named",
     ),
