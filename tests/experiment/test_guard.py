@@ -1,0 +1,96 @@
+"""Environments that fail: what is told apart, restarted and cleaned up."""
+
+import pytest
+
+from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
+from dreamer_tf.experiment.signals import Interrupted, StopRequest
+from tests.helpers import ScriptedEnvironment, bind
+
+
+class Closing(ScriptedEnvironment):
+    closed = 0
+
+    def close(self):
+        Closing.closed += 1
+        raise RuntimeError("it cannot even close")
+
+
+def make_guard(create=ScriptedEnvironment, count=1, restarts=1):
+    stop = StopRequest()
+    guard = EnvironmentGuard(create, count, restarts, stop, "runs/a", lambda: 41)
+    guard.make()
+    return guard, stop
+
+
+def fail():
+    raise ValueError("no simulator")
+
+
+def test_results_pass_and_time_is_counted():
+    guard, _ = make_guard()
+    assert guard.call(lambda a, b: a + b, 2, b=3) == 5
+    assert guard.seconds > 0
+
+
+def test_an_error_is_the_environments_and_says_where_it_happened():
+    guard, _ = make_guard()
+    with pytest.raises(EnvironmentFailure) as failure:
+        guard.call(fail)
+    text = str(failure.value)
+    assert "Scripted failed at agent step 42 (ValueError: no simulator)" in text
+    assert "saved in runs/a" in text
+
+
+def test_a_stop_request_comes_before_the_next_call_and_before_its_errors():
+    guard, stop = make_guard()
+    called = []
+
+    def stopped_by_the_signal():
+        called.append(True)
+        stop.requested = True
+        fail()  # a signal to the process group reaches the environment too
+
+    with pytest.raises(Interrupted):
+        guard.call(stopped_by_the_signal)
+    with pytest.raises(Interrupted):
+        guard.call(stopped_by_the_signal)
+    assert len(called) == 1
+
+
+def test_restarts_are_counted_announced_and_end(capsys):
+    guard, _ = make_guard(restarts=2)
+    failure = EnvironmentFailure("it broke.")
+    guard.use_restart(failure)
+    assert "it broke. The environment is restarted (1 restart left)." in capsys.readouterr().err
+    guard.use_restart(failure)
+    assert "(0 restarts left)" in capsys.readouterr().err
+    with pytest.raises(EnvironmentFailure, match="it broke"):
+        guard.use_restart(failure)
+
+
+def test_a_restart_replaces_the_environment_even_if_the_old_one_cannot_close():
+    guard, _ = make_guard(Closing)
+    before = guard.single
+    guard.restart()
+    assert Closing.closed == 1 and guard.single is not before
+
+
+def test_an_environment_that_cannot_be_restarted_is_a_failure():
+    attempts = iter([ScriptedEnvironment, fail])
+    guard, _ = make_guard(lambda: next(attempts)())
+    with pytest.raises(EnvironmentFailure, match="no simulator"):
+        guard.restart()
+
+
+def test_several_environments_are_made_and_closed_together():
+    bind("create_vector_environment.asynchronous=False")
+    guard, _ = make_guard(count=2)
+    assert guard.vector is None
+    guard.make_vector()
+    assert guard.vector.num_envs == 2
+    guard.close_vector()
+    guard.close_vector()  # closing twice is harmless
+    assert guard.vector is None
+    single, _ = make_guard(count=1)
+    single.make_vector()
+    assert single.vector is None
