@@ -36,9 +36,9 @@ def main(_) -> None:
     import tensorflow as tf
 
     # The compiled function alone, with everything in tensors and nothing taken out.
-    function = learner.compiled_policy(explore=False)
+    function = learner.acting.compiled(explore=False)
     image = tf.constant(observation["image"][None])
-    state, first = learner.initial_policy_state(1), tf.constant([False])
+    state, first = learner.acting.initial_state(1), tf.constant([False])
     inputs = tf.nest.flatten(({"image": image}, first, state, tf.constant(0, tf.int64)))
     network = []
     for _ in range(FLAGS.steps):

@@ -112,7 +112,7 @@ class DreamerV2Agent(Agent):
         self._action_space = action_space
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
-        self.policy_state = self.learner.initial_policy_state(num_environments)
+        self.policy_state = self.learner.acting.initial_state(num_environments)
         # True where the policy has not acted in the episode yet, so that its state is an old one.
         self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
@@ -225,7 +225,7 @@ class DreamerV2Agent(Agent):
         started = time.perf_counter()
         counter = self.agent_steps if explore else self._evaluation_steps
         self._evaluation_steps += not explore
-        self._actions, self.policy_state = self.learner.policy(
+        self._actions, self.policy_state = self.learner.acting.step(
             observation, self._begins, self.policy_state, counter, explore
         )
         self._begins = np.zeros_like(self._begins)
@@ -245,7 +245,7 @@ class DreamerV2Agent(Agent):
             rng = np.random.default_rng(seed)
             sequences = self.replay.whole_sequences(_INSPECTED_SEQUENCES, length, rng)
             if sequences is not None:
-                return self.learner.inspect(sequences, min(context, length // 2))
+                return self.learner.inspector.inspect(sequences, min(context, length // 2))
             length //= 2
         return None
 
@@ -320,7 +320,7 @@ class DreamerV2Agent(Agent):
         check_arrays(variables, checkpoint.arrays)
         for name, variable in variables.items():
             variable.assign(checkpoint.arrays[name])
-        self.learner.refresh_policy()
+        self.learner.acting.refresh()
         state = checkpoint.state["agent"]
         self.agent_steps = int(state["agent_steps"])
         self._evaluation_steps = int(state["evaluation_steps"])

@@ -79,7 +79,7 @@ class UpdateThread:
         started = time.perf_counter()
         running, self._running = self._running, None
         metrics, seconds = running.result()
-        self._learner.refresh_policy()
+        self._learner.acting.refresh()
         self._seconds["waiting"] += time.perf_counter() - started
         self._seconds["update"] += seconds
         return metrics

@@ -11,7 +11,6 @@ v(z[t]). So the actor has the H-1 terms t = 0 .. H-2 and the critic the H terms 
 docs/indices.md explains each index.
 """
 
-import contextlib
 from typing import NamedTuple
 
 import gin
@@ -26,7 +25,6 @@ from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
-from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.networks.schedules import Value, as_schedule, is_constant
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
@@ -40,16 +38,6 @@ class Trajectory(NamedTuple):
     reward: tf.Tensor  # [H+1, N]
     discount: tf.Tensor  # [H+1, N]
     weight: tf.Tensor  # [H+1, N]
-
-
-class ActorCriticOutputs(NamedTuple):
-    """What the losses computed on the way."""
-
-    trajectory: Trajectory
-    value: tf.Tensor  # [H+1, N], target critic
-    target: tf.Tensor  # [H, N]
-    entropy: tf.Tensor  # [H-1, N], nats
-    critic_mean: tf.Tensor  # [H, N], online critic
 
 
 @gin.configurable(denylist=["feature_size", "action_space", "rng", "policy"])
@@ -106,8 +94,8 @@ class ActorCritic(Module):
         self.horizon = horizon
         self._lambda = lambda_
         self._mixing = as_schedule(gradient_mixing)
-        self._uses_reinforce = not is_constant(gradient_mixing, 0.0)
-        self._uses_dynamics = not is_constant(gradient_mixing, 1.0)
+        self.uses_reinforce = not is_constant(gradient_mixing, 0.0)
+        self.uses_dynamics = not is_constant(gradient_mixing, 1.0)
         self._entropy_scale = as_schedule(entropy_scale)
         self._entropy_in_returns = entropy_in_returns
         self._stop_action_gradient = stop_action_gradient
@@ -120,86 +108,6 @@ class ActorCritic(Module):
             self.target_critic = MLP(feature_size, {"value": 1}, name="target_critic", **sizes)
         self.copy_critic(1.0)
         self.slow_updates = tf.Variable(0, dtype=tf.int64)
-
-    def train(
-        self,
-        world_model: WorldModel,
-        start: LatentState,
-        is_terminal: tf.Tensor,
-        optimizers: dict[str, Optimizer],
-        seed: tf.Tensor,
-        step: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        """One update of actor, critic and target critic.
-
-        Args:
-          world_model: is not changed.
-          start: [N, ...] posterior states.
-          is_terminal: [N] bool, of the stored steps.
-          optimizers: 'actor' and 'critic'.
-          seed: [2] int32, stateless.
-          step: update number, for schedules.
-
-        Returns:
-          Scalar metrics by name.
-        """
-        actor_loss, critic_loss, gradients, outputs = self.gradients(
-            world_model, start, is_terminal, seed, step, optimizers
-        )
-        results = {key: optimizers[key].apply(gradients[key]) for key in ("actor", "critic")}
-        self.update_target_critic()
-        return {
-            "actor_loss": actor_loss,
-            "critic_loss": critic_loss,
-            "actor_gradient_norm": results["actor"].grad_norm,
-            "critic_gradient_norm": results["critic"].grad_norm,
-            "actor_entropy": tf.reduce_mean(outputs.entropy),
-            "imagined_reward": tf.reduce_mean(outputs.trajectory.reward),
-            "imagined_discount": tf.reduce_mean(outputs.trajectory.discount),
-            "imagined_value": tf.reduce_mean(outputs.value),
-            "value": tf.reduce_mean(outputs.value[0]),
-            "imagined_return": tf.reduce_mean(outputs.target),
-        }
-
-    def gradients(
-        self,
-        world_model: WorldModel,
-        start: LatentState,
-        is_terminal: tf.Tensor,
-        seed: tf.Tensor,
-        step: tf.Tensor,
-        optimizers: dict[str, Optimizer],
-    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, list[tf.Tensor]], ActorCriticOutputs]:
-        """Losses and gradients of actor and critic; arguments as for `train`.
-
-        Without a dynamics term the rollout is not recorded, so nothing is kept for a backward
-        pass through it.
-        """
-        actor_variables = self.actor.trainable_variables
-        critic_variables = self.critic.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as actor_tape:
-            actor_tape.watch([variable.value for variable in actor_variables])
-            unrecorded = actor_tape.stop_recording
-            with contextlib.nullcontext() if self._uses_dynamics else unrecorded():
-                trajectory = self.imagine(world_model, start, is_terminal, seed)
-                value = self._value(self.target_critic, trajectory.features)
-                target = self._targets(trajectory, value, step)
-            actor_loss, entropy = self.actor_loss(trajectory, value, target, step)
-            scaled_actor_loss = optimizers["actor"].scale_loss(actor_loss)
-        with tf.GradientTape(watch_accessed_variables=False) as critic_tape:
-            critic_tape.watch([variable.value for variable in critic_variables])
-            critic_loss, critic_mean = self.critic_loss(trajectory, target)
-            scaled_critic_loss = optimizers["critic"].scale_loss(critic_loss)
-        gradients = {
-            "actor": actor_tape.gradient(
-                scaled_actor_loss, [variable.value for variable in actor_variables]
-            ),
-            "critic": critic_tape.gradient(
-                scaled_critic_loss, [variable.value for variable in critic_variables]
-            ),
-        }
-        outputs = ActorCriticOutputs(trajectory, value, target, entropy, critic_mean)
-        return actor_loss, critic_loss, gradients, outputs
 
     def imagine(
         self, world_model: WorldModel, start: LatentState, is_terminal: tf.Tensor, seed: tf.Tensor
@@ -226,6 +134,28 @@ class ActorCritic(Module):
             features, action, world_model.reward(features), discount, cumulative_weights(discount)
         )
 
+    def values_and_targets(
+        self, trajectory: Trajectory, update: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The target critic's values and the lambda-returns made of them (eq. 4).
+
+        Args:
+          trajectory: H imagined steps from N states.
+          update: number of the update, for schedules.
+
+        Returns:
+          Values [H+1, N] and lambda-returns [H, N].
+        """
+        value = self.value(trajectory.features)  # [H+1, N]
+        reward = trajectory.reward
+        if self._entropy_in_returns:
+            entropy = self.actor(tf.stop_gradient(trajectory.features)).entropy()
+            reward += self._entropy_scale(update) * entropy
+        target = lambda_return(
+            reward[:-1], value[:-1], trajectory.discount[:-1], value[-1], self._lambda
+        )
+        return value, target
+
     def actor_loss(
         self, trajectory: Trajectory, value: tf.Tensor, target: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -243,13 +173,13 @@ class ActorCritic(Module):
         policy = self.actor(tf.stop_gradient(trajectory.features[:-2]))  # batch [H-1, N]
         mixing = self._mixing(step)
         objective = 0.0
-        if self._uses_reinforce:
+        if self.uses_reinforce:
             action = trajectory.action[:-1]
             if self._stop_action_gradient:
                 action = tf.stop_gradient(action)
             advantage = tf.stop_gradient(target[1:] - value[:-2])
             objective += mixing * policy.log_prob(action) * advantage
-        if self._uses_dynamics:
+        if self.uses_dynamics:
             objective += (1.0 - mixing) * target[1:]
         entropy = policy.entropy()
         objective += self._entropy_scale(step) * entropy
@@ -296,16 +226,6 @@ class ActorCritic(Module):
         )
         for source, target in pairs:
             target.value.assign(fraction * source.value + (1.0 - fraction) * target.value)
-
-    def _targets(self, trajectory: Trajectory, value: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Lambda-returns [H, N] from the target critic's values [H+1, N]."""
-        reward = trajectory.reward
-        if self._entropy_in_returns:
-            entropy = self.actor(tf.stop_gradient(trajectory.features)).entropy()
-            reward += self._entropy_scale(step) * entropy
-        return lambda_return(
-            reward[:-1], value[:-1], trajectory.discount[:-1], value[-1], self._lambda
-        )
 
     @staticmethod
     def _value(critic: MLP, features: tf.Tensor) -> tf.Tensor:

@@ -54,7 +54,7 @@ def in_environment(
     Raises:
       UserError: the episode ends while the model still sees it.
     """
-    learner = agent.learner
+    inspector = agent.learner.inspector
     environment.action_space.seed(seed)
     observation, ended = environment.reset(seed), False
     truth: list[Observation] = []
@@ -63,7 +63,7 @@ def in_environment(
         action = agent.step(0.0, observation) if truth else agent.begin_episode(observation)
         state = agent.policy_state
         truth.append(observation)
-        prediction.append(learner.reconstruct(state))
+        prediction.append(inspector.reconstruct(state))
         if len(truth) == context:
             break
         observation, ended = _step(environment, action)
@@ -75,12 +75,12 @@ def in_environment(
     while not ended and len(truth) < context + length:
         if random:
             action = environment.action_space.sample()
-            state = learner.with_action(state, action)
+            state = inspector.with_action(state, action)
         observation, ended = _step(environment, action)
-        action, state = learner.dream(state, len(truth), seed)
+        action, state = inspector.dream_step(state, len(truth), seed)
         truth.append(observation)
-        prediction.append(learner.reconstruct(state))
-    return OpenLoop(learner.preprocess(_stack(truth)), _stack(prediction), context)
+        prediction.append(inspector.reconstruct(state))
+    return OpenLoop(inspector.preprocess(_stack(truth)), _stack(prediction), context)
 
 
 def in_replay(
@@ -113,7 +113,7 @@ def in_replay(
         raise UserError(
             f"No stored episode has {context + length} steps: lower --frames or --context."
         )
-    return agent.learner.inspect(sequences, context).dream
+    return agent.learner.inspector.inspect(sequences, context).dream
 
 
 def _step(environment: Environment, action: Any) -> tuple[Observation, bool]:

@@ -127,13 +127,13 @@ def test_the_policy_forgets_what_it_has_not_acted_in(tmp_path):
     agent = make_agent(tmp_path)
     environment = ScriptedEnvironment()
     seen = []
-    policy = agent.learner.policy
+    policy_step = agent.learner.acting.step
 
     def spy(observation, is_first, *rest):
         seen.append(bool(is_first[0]))
-        return policy(observation, is_first, *rest)
+        return policy_step(observation, is_first, *rest)
 
-    agent.learner.policy = spy
+    agent.learner.acting.step = spy
     agent.begin_episode(environment.reset())
     for _ in range(5):
         agent.step(0.0, environment._observation())
@@ -146,7 +146,7 @@ def test_which_weights_act_while_an_update_runs(tmp_path, overlap):
     settings = ("prefill_steps=8", "train_ratio=4", f"overlap={overlap}")
     configure(*(f"DreamerV2Agent.{setting}" for setting in settings))
     agent = make_agent(tmp_path)
-    sources, copies = agent.learner._policy_sources, agent.learner._policy_weights
+    sources, copies = agent.learner.acting._sources, agent.learner.acting._copies
     observation = ScriptedEnvironment().reset()
 
     def copy():
@@ -252,19 +252,19 @@ def test_starts_are_paired_with_their_own_ends(monkeypatch):
     learner = make_learner()
     batch = sequences()
     seen = {}
-    train, loss = learner.actor_critic.train, learner.world_model.loss
+    imagine, loss = learner.actor_critic.imagine, learner.world_model.loss
 
     def spy_loss(*arguments):
         total, outputs = loss(*arguments)
         seen["posterior"] = outputs.posterior
         return total, outputs
 
-    def spy_train(model, start, is_terminal, *rest):
+    def spy_imagine(model, start, is_terminal, *rest):
         seen["start"], seen["is_terminal"] = start, is_terminal
-        return train(model, start, is_terminal, *rest)
+        return imagine(model, start, is_terminal, *rest)
 
     monkeypatch.setattr(learner.world_model, "loss", spy_loss)
-    monkeypatch.setattr(learner.actor_critic, "train", spy_train)
+    monkeypatch.setattr(learner.actor_critic, "imagine", spy_imagine)
     tensors = tf.nest.map_structure(tf.constant, batch)
     learner._update(tensors)
     size, length = batch.reward.shape
@@ -282,10 +282,10 @@ def test_the_policy_sees_its_previous_action():
     learner = make_learner()
     rssm = learner.world_model.rssm
     observation = {"vector": np.ones((1, 3), np.float32)}
-    state = learner.initial_policy_state(1)
-    action, state = learner.policy(observation, np.array([True]), state, 0, True)
+    state = learner.acting.initial_state(1)
+    action, state = learner.acting.step(observation, np.array([True]), state, 0, True)
     np.testing.assert_array_equal(np.argmax(state.action, -1), action)
-    _, after = learner.policy(observation, np.array([False]), state, 1, True)
+    _, after = learner.acting.step(observation, np.array([False]), state, 1, True)
     expected = {
         choice: rssm.imagine_step(state.latent, tf.one_hot([choice], 3), tf.constant([0, 0])).deter
         for choice in range(3)
@@ -299,18 +299,18 @@ def test_policy_is_reproducible_and_resets():
     configure()
     learner = make_learner()
     observation = {"vector": np.ones((2, 3), np.float32)}
-    state = learner.initial_policy_state(2)
+    state = learner.acting.initial_state(2)
     first = np.array([True, True])
-    action, after = learner.policy(observation, first, state, 5, True)
-    again, _ = learner.policy(observation, first, state, 5, True)
+    action, after = learner.acting.step(observation, first, state, 5, True)
+    again, _ = learner.acting.step(observation, first, state, 5, True)
     np.testing.assert_array_equal(action, again)
     # is_first wipes whatever state is passed in.
-    reset, restarted = learner.policy(observation, first, after, 5, True)
+    reset, restarted = learner.acting.step(observation, first, after, 5, True)
     np.testing.assert_array_equal(reset, action)
     np.testing.assert_array_equal(restarted.latent.deter, after.latent.deter)
-    counters = [learner.policy(observation, first, state, n, True)[0] for n in range(30)]
+    counters = [learner.acting.step(observation, first, state, n, True)[0] for n in range(30)]
     assert len({tuple(action) for action in counters}) > 3
-    greedy = [learner.policy(observation, first, state, n, False)[0] for n in range(5)]
+    greedy = [learner.acting.step(observation, first, state, n, False)[0] for n in range(5)]
     assert all(action.dtype == np.int32 for action in greedy)
 
 
@@ -323,10 +323,10 @@ def test_continuous_actions():
     batch = batch._replace(action=rng.uniform(-1, 1, (3, 6, 2)).astype(np.float32))
     metrics = learner.update(batch)
     assert np.isfinite(float(metrics["actor_loss"]))
-    action, _ = learner.policy(
+    action, _ = learner.acting.step(
         {"vector": np.ones((4, 3), np.float32)},
         np.ones(4, bool),
-        learner.initial_policy_state(4),
+        learner.acting.initial_state(4),
         0,
         True,
     )
@@ -337,10 +337,10 @@ def test_continuous_actions():
 def test_exploration_noise(space):
     configure("Learner.exploration_noise=1.0")
     learner = make_learner(action_space=space)
-    action, _ = learner.policy(
+    action, _ = learner.acting.step(
         {"vector": np.ones((500, 3), np.float32)},
         np.ones(500, bool),
-        learner.initial_policy_state(500),
+        learner.acting.initial_state(500),
         0,
         True,
     )

@@ -30,10 +30,10 @@ def test_every_precision_learns(precision):
     assert all(np.isfinite(float(value)) for value in metrics[-1].values())
     errors = [float(metric["image_error"]) for metric in metrics]
     assert np.mean(errors[-5:]) < 0.95 * np.mean(errors[:5])
-    action, _ = learner.policy(
+    action, _ = learner.acting.step(
         {key: value[:, 0] for key, value in batch.observation.items()},
         np.ones(3, bool),
-        learner.initial_policy_state(3),
+        learner.acting.initial_state(3),
         0,
         True,
     )

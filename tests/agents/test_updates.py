@@ -23,7 +23,11 @@ class CountingLearner:
         self.updates += 1
         return GOOD | {"model_loss": float(self.updates), "kl": np.inf if batch == "bad" else 1.0}
 
-    def refresh_policy(self):
+    @property
+    def acting(self):
+        return self
+
+    def refresh(self):
         self.policy = self.updates
 
 

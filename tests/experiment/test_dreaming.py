@@ -11,7 +11,6 @@ from dreamer_tf.experiment import dreaming, gin_files, policy
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.open_loop import drawing
 from dreamer_tf.open_loop.prediction import OpenLoop
-from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, ScriptedEnvironment
 from tests.small_models import everything, sequences
 
@@ -23,8 +22,7 @@ def make_learner():
 
 
 def batch_of(learner, found):
-    tensors = tf.nest.map_structure(tf.constant, found)
-    return Batch(tensors.observation, learner.encode_action(tensors.action), *tensors[2:])
+    return learner.encoding.batch(tf.nest.map_structure(tf.constant, found))
 
 
 def flags_of_one_episode(found):
@@ -203,14 +201,14 @@ def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
     """Environment and model are given the same actions, each in the state it was chosen in."""
     environment = Walk()
     found = policy.load_policy(stored, environment=environment)
-    learner, given = found.agent.learner, []
-    dream_step = learner.dream
+    inspector, given = found.agent.learner.inspector, []
+    dream_step = inspector.dream_step
 
     def spy(state, counter, seed):
         given.append(int(np.argmax(state.action)))
         return dream_step(state, counter, seed)
 
-    monkeypatch.setattr(learner, "dream", spy)
+    monkeypatch.setattr(inspector, "dream_step", spy)
     for random in (False, True):
         given.clear()
         environment.taken.clear()

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
-from dreamer_tf.agents.learner import Learner
+from dreamer_tf.agents.learner import Learner, behavior_gradients
 from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.networks import schedules
@@ -64,17 +64,22 @@ def loss_gradients(learner) -> dict[str, dict[str, float]]:
 
 def actor_gradients(learner) -> list[np.ndarray]:
     """Gradient of the actor."""
-    behavior = learner.actor_critic
     rssm = learner.world_model.rssm
     rng = np.random.default_rng(1)
     start = LatentState(
         tf.constant(rng.normal(size=(8, rssm.latent.size)), tf.float32),
         tf.constant(rng.normal(size=(8, rssm.units)), tf.float32),
     )
-    _, _, gradients, _ = behavior.gradients(
-        learner.world_model, start, tf.zeros(8, tf.bool), SEED, STEP, learner.optimizers
+    found = behavior_gradients(
+        learner.world_model,
+        learner.actor_critic,
+        learner.optimizers,
+        start=start,
+        is_terminal=tf.zeros(8, tf.bool),
+        seed=SEED,
+        update=STEP,
     )
-    return [np.asarray(gradient) for gradient in gradients["actor"]]
+    return [np.asarray(gradient) for gradient in found.actor]
 
 
 def assert_close(ours, theirs):
@@ -186,7 +191,7 @@ def test_no_policy_reinforce_learns_through_the_dynamics_only():
     assert any(np.abs(gradient).max() > 0 for gradient in actor_gradients(learner))
     cut_actions(learner)
     assert all(np.abs(gradient).max() == 0 for gradient in actor_gradients(learner))
-    assert learner.actor_critic._uses_reinforce is False
+    assert learner.actor_critic.uses_reinforce is False
 
 
 def test_reinforce_only_needs_no_path_through_the_dynamics():
@@ -194,7 +199,7 @@ def test_reinforce_only_needs_no_path_through_the_dynamics():
     learner = make("reinforce_only", quiet)
     cut_actions(learner)
     assert any(np.abs(gradient).max() > 0 for gradient in actor_gradients(learner))
-    assert learner.actor_critic._uses_dynamics is False
+    assert learner.actor_critic.uses_dynamics is False
 
 
 def test_mixed_gradients_are_the_mixture():
@@ -231,8 +236,8 @@ def test_long_term_entropy_raises_the_returns():
         behavior, model = learner.actor_critic, learner.world_model
         start = model.rssm.initial(4)
         trajectory = behavior.imagine(model, start, tf.zeros(4, tf.bool), SEED)
-        value = behavior._value(behavior.target_critic, trajectory.features)
-        return behavior._targets(trajectory, value, STEP), behavior, trajectory
+        _, target = behavior.values_and_targets(trajectory, STEP)
+        return target, behavior, trajectory
 
     plain, _, _ = targets("atari")
     raised, behavior, trajectory = targets("long_term_entropy")
@@ -298,8 +303,8 @@ def test_dreamer_v1():
     assert all(np.abs(gradient).max() == 0 for gradient in kl_gradients(model, near, near + 0.01))
     far = kl_gradients(model, near, near + 10.0)
     assert all(np.abs(gradient).max() > 0 for gradient in far)
-    assert learner.actor_critic._uses_reinforce is False
-    assert learner._noise == 0.3
+    assert learner.actor_critic.uses_reinforce is False
+    assert learner.acting.exploration_noise == 0.3
 
 
 def test_atari_released():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.agents.learner import behavior_gradients
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import lambda_return
 from dreamer_tf.networks.distributions import TruncatedNormal, tfd
@@ -130,25 +131,31 @@ def run_actor_critic(data, golden_model, action_space, mode, sampling, start_pre
     start = merge_start(data, start_prefix)
     terminal = "start/is_terminal" if "start/is_terminal" in data else "batch/is_terminal"
     is_terminal = tf.constant(data[terminal].reshape(-1))
-    actor_loss, critic_loss, gradients, outputs = behavior.gradients(
-        golden_model, start, is_terminal, SEED, STEP, optimizers
+    found = behavior_gradients(
+        golden_model,
+        behavior,
+        optimizers,
+        start=start,
+        is_terminal=is_terminal,
+        seed=SEED,
+        update=STEP,
     )
     prefix = f"{sampling}/" if sampling else ""
-    trajectory = outputs.trajectory
+    trajectory = found.trajectory
     expected_action = data[f"{prefix}imag/action"]
     check = {
         "imag/feat": trajectory.features,
         "imag/reward": trajectory.reward,
         "imag/discount": trajectory.discount,
         "imag/weight": trajectory.weight,
-        "imag/value": outputs.value,
-        "imag/target": outputs.target,
-        "imag/critic_mean": outputs.critic_mean,
-        "imag/baseline": outputs.value[:-2],
-        "imag/advantage": outputs.target[1:] - outputs.value[:-2],
-        "policy/entropy": outputs.entropy,
-        f"actor_loss/{mode}": actor_loss,
-        "critic_loss": critic_loss,
+        "imag/value": found.value,
+        "imag/target": found.target,
+        "imag/critic_mean": found.critic_mean,
+        "imag/baseline": found.value[:-2],
+        "imag/advantage": found.target[1:] - found.value[:-2],
+        "policy/entropy": found.entropy,
+        f"actor_loss/{mode}": found.actor_loss,
+        "critic_loss": found.critic_loss,
     }
     for key, value in check.items():
         assert_forward(value, data[prefix + key], key)
@@ -162,9 +169,9 @@ def run_actor_critic(data, golden_model, action_space, mode, sampling, start_pre
         ("critic", data.group(f"{prefix}critic_grads/")),
     ):
         variables = getattr(behavior, name).trainable_variables
-        actual = in_golden_layout(list(expected), by_path(variables, gradients[name]), weights)
+        actual = in_golden_layout(list(expected), by_path(variables, getattr(found, name)), weights)
         assert_gradients(actual, expected)
-        result = optimizers[name].apply(gradients[name])
+        result = optimizers[name].apply(getattr(found, name))
         norm = f"actor_grad_norm/{mode}" if name == "actor" else "critic_grad_norm"
         assert_forward(result.grad_norm, data[prefix + norm], norm, GRADIENT)
         after = by_path(variables, [variable.numpy() for variable in variables])
