@@ -79,12 +79,12 @@ def random_sequences(batch: int, length: int) -> Any:
     is_first = np.zeros(shape, bool)
     is_first[:, 0] = True
     return Sequences(
-        {"image": rng.integers(0, 256, (*shape, 64, 64, 1), np.uint8)},
-        rng.integers(0, 18, shape).astype(np.int32),
-        rng.normal(size=shape).astype(np.float32),
-        is_first,
-        np.zeros(shape, bool),
-        np.zeros(shape, bool),
+        observation={"image": rng.integers(0, 256, (*shape, 64, 64, 1), np.uint8)},
+        action=rng.integers(0, 18, shape).astype(np.int32),
+        reward=rng.normal(size=shape).astype(np.float32),
+        is_first=is_first,
+        is_last=np.zeros(shape, bool),
+        is_terminal=np.zeros(shape, bool),
     )
 
 

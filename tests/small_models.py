@@ -4,7 +4,9 @@ import numpy as np
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.learner import Learner
-from dreamer_tf.experiment import gin_files
+
+# Importing `launch` registers the Runner and the environments, which atari.gin binds.
+from dreamer_tf.experiment import gin_files, launch  # noqa: F401
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.storage.checkpoints import Checkpoint
 from tests.helpers import TINY, ScriptedEnvironment
@@ -27,12 +29,14 @@ def sequences(size=3, length=6, actions=3, seed=0, images=False):
     if images:
         shade = rng.integers(0, 256, (size, length, 1, 1, 1), np.uint8)
         observation["image"] = np.tile(shade, (1, 1, 64, 64, 1))
-    flags = rng.random((3, size, length)) < 0.1
+    is_first, is_last, is_terminal = rng.random((3, size, length)) < 0.1
     return Sequences(
-        observation,
-        rng.integers(0, actions, (size, length)).astype(np.int32),
-        rng.normal(size=(size, length)).astype(np.float32),
-        *flags,
+        observation=observation,
+        action=rng.integers(0, actions, (size, length)).astype(np.int32),
+        reward=rng.normal(size=(size, length)).astype(np.float32),
+        is_first=is_first,
+        is_last=is_last,
+        is_terminal=is_terminal,
     )
 
 
