@@ -87,7 +87,7 @@ class Learner:
         self._seed = seed
         self.encoding = ActionEncoding(action_space)
         # One generator draws all initial weights, so this order is part of every result.
-        sizes = {"rng": np.random.default_rng(seed), "policy": keras.DTypePolicy(precision)}
+        sizes = {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
         self.world_model = WorldModel(observation_space, self.encoding.size, **sizes)
         self.actor_critic = ActorCritic(self.world_model.feature_size, action_space, **sizes)
         self.updates = tf.Variable(0, dtype=tf.int64)

@@ -18,7 +18,7 @@ def action_size(space: gymnasium.Space) -> int:
     return int(np.prod(space.shape))
 
 
-@gin.configurable(denylist=["features", "action_space", "rng", "policy"])
+@gin.configurable(denylist=["features", "action_space", "rng", "precision"])
 class Actor(Module):
     """Categorical actions for a Discrete space, truncated normal ones in (-1, 1) for a Box."""
 
@@ -28,7 +28,7 @@ class Actor(Module):
         action_space: gymnasium.Space,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         minimum_std: float = 0.1,
         initial_std: float = 0.0,
     ):
@@ -38,11 +38,11 @@ class Actor(Module):
           features: F.
           action_space: Discrete or Box.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           minimum_std: smallest scale of a truncated normal.
           initial_std: shift of the scale's raw output.
         """
-        super().__init__(policy)
+        super().__init__(precision)
         self.discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         self.action_size = action_size(action_space)
         self._minimum_std = minimum_std
@@ -51,7 +51,7 @@ class Actor(Module):
         if not self.discrete:
             outputs["std"] = self.action_size
         with gin.config_scope("actor"):
-            self._mlp = MLP(features, outputs, rng=rng, policy=policy, name="actor.mlp")
+            self._mlp = MLP(features, outputs, rng=rng, precision=precision, name="actor.mlp")
 
     def __call__(self, features: tf.Tensor) -> tfd.Distribution:
         """Policy at each state: features [..., F] -> batch shape [...], event shape [A]."""

@@ -40,7 +40,7 @@ class Trajectory(NamedTuple):
     weight: tf.Tensor  # [H+1, N]
 
 
-@gin.configurable(denylist=["feature_size", "action_space", "rng", "policy"])
+@gin.configurable(denylist=["feature_size", "action_space", "rng", "precision"])
 class ActorCritic(Module):
     """Actor, critic and target critic with their losses."""
 
@@ -50,7 +50,7 @@ class ActorCritic(Module):
         action_space: gymnasium.Space,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         horizon: int = 15,
         lambda_: float = 0.95,
         gradient_mixing: Value | None = 1.0,
@@ -66,7 +66,7 @@ class ActorCritic(Module):
           feature_size: F.
           action_space: Discrete or Box.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           horizon: H, imagined steps (Table D1: 15).
           lambda_: lambda of the returns (Table D1: 0.95).
           gradient_mixing: rho in [0, 1], number or schedule over updates: 1 for Reinforce only
@@ -84,7 +84,7 @@ class ActorCritic(Module):
         Raises:
           UserError: the horizon is too short for an actor term.
         """
-        super().__init__(policy)
+        super().__init__(precision)
         check_at_least("ActorCritic.horizon", horizon, 2)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if gradient_mixing is None:
@@ -101,7 +101,7 @@ class ActorCritic(Module):
         self._stop_action_gradient = stop_action_gradient
         self._interval = slow_update_interval
         self._fraction = slow_update_fraction
-        sizes = {"rng": rng, "policy": policy}
+        sizes = {"rng": rng, "precision": precision}
         self.actor = Actor(feature_size, action_space, **sizes)
         with gin.config_scope("critic"):
             self.critic = MLP(feature_size, {"value": 1}, name="critic", **sizes)
@@ -157,7 +157,7 @@ class ActorCritic(Module):
         return value, target
 
     def actor_loss(
-        self, trajectory: Trajectory, value: tf.Tensor, target: tf.Tensor, step: tf.Tensor
+        self, trajectory: Trajectory, value: tf.Tensor, target: tf.Tensor, update: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Eq. 6: Reinforce, dynamics backpropagation and entropy, weighted.
 
@@ -165,13 +165,13 @@ class ActorCritic(Module):
           trajectory: H imagined steps from N states.
           value: [H+1, N] target critic.
           target: [H, N] lambda-returns.
-          step: update number.
+          update: number of the update, for schedules.
 
         Returns:
           Scalar loss and the entropy [H-1, N].
         """
         policy = self.actor(tf.stop_gradient(trajectory.features[:-2]))  # batch [H-1, N]
-        mixing = self._mixing(step)
+        mixing = self._mixing(update)
         objective = 0.0
         if self.uses_reinforce:
             action = trajectory.action[:-1]
@@ -182,7 +182,7 @@ class ActorCritic(Module):
         if self.uses_dynamics:
             objective += (1.0 - mixing) * target[1:]
         entropy = policy.entropy()
-        objective += self._entropy_scale(step) * entropy
+        objective += self._entropy_scale(update) * entropy
         weight = tf.stop_gradient(trajectory.weight[:-2])
         objective.shape.assert_is_compatible_with(weight.shape)
         return -tf.reduce_mean(weight * objective), entropy

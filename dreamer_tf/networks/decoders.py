@@ -28,13 +28,13 @@ class ImageDecoder(keras.layers.Layer):
         shape: tuple[int, int, int],
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         name: str,
         depth: int,
         kernels: tuple[int, ...],
         activation: str,
     ):
-        super().__init__(dtype=policy, name=name)
+        super().__init__(dtype=precision, name=name)
         size = 1
         for kernel in kernels:
             size = (size - 1) * 2 + kernel
@@ -48,13 +48,15 @@ class ImageDecoder(keras.layers.Layer):
         channels.append(shape[2])
         self._first_shape = (kernels[0], kernels[0], channels[0])
         inner = depth * 2 ** (len(kernels) + 1)
-        self._linear = layers.dense(features, inner, rng=rng, policy=policy, name=f"{name}.linear")
+        self._linear = layers.dense(
+            features, inner, rng=rng, precision=precision, name=f"{name}.linear"
+        )
         area = kernels[0] ** 2
         self._first = keras.layers.Dense(
             area * channels[0],
             use_bias=False,
             kernel_initializer=layers.glorot_uniform(rng, inner * area, channels[0] * area),
-            dtype=policy,
+            dtype=precision,
             name=f"{name}.first",
         )
         self._first.build((None, inner))
@@ -69,7 +71,7 @@ class ImageDecoder(keras.layers.Layer):
                 channels[index],
                 kernels[index],
                 rng=rng,
-                policy=policy,
+                precision=precision,
                 name=f"{name}.conv{index}",
                 activation=activation if index < last else None,
             )
@@ -87,7 +89,7 @@ class ImageDecoder(keras.layers.Layer):
         return x
 
 
-@gin.configurable(denylist=["observation_space", "features", "rng", "policy"])
+@gin.configurable(denylist=["observation_space", "features", "rng", "precision"])
 class Decoder(Module):
     """Predicts every observation as a Normal with unit variance (eq. 1, image predictor)."""
 
@@ -97,7 +99,7 @@ class Decoder(Module):
         features: int,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         depth: int = 48,
         kernels: tuple[int, ...] = (5, 5, 6, 6),
         activation: str = "elu",
@@ -108,7 +110,7 @@ class Decoder(Module):
           observation_space: images [H, W, C] and vectors [K] by name.
           features: F, the size of the model features.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           depth: channels of the last hidden transposed convolution; the ones before it double.
           kernels: kernel size of each transposed convolution.
           activation: Keras activation name.
@@ -116,13 +118,13 @@ class Decoder(Module):
         Raises:
           UserError: the kernels do not lead to the image size of the environment.
         """
-        super().__init__(policy)
+        super().__init__(precision)
         self._images = {
             key: ImageDecoder(
                 features,
                 observation_space[key].shape,
                 rng=rng,
-                policy=policy,
+                precision=precision,
                 name=f"decoder.{key}",
                 depth=depth,
                 kernels=tuple(kernels),
@@ -134,7 +136,9 @@ class Decoder(Module):
         sizes = {key: observation_space[key].shape[0] for key in vector_keys(observation_space)}
         if sizes:
             with gin.config_scope("decoder"):
-                self._vectors = MLP(features, sizes, rng=rng, policy=policy, name="decoder.vector")
+                self._vectors = MLP(
+                    features, sizes, rng=rng, precision=precision, name="decoder.vector"
+                )
 
     def means(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Mean of each observation for features of any leading shape, [..., F] -> [..., *shape]."""

@@ -23,7 +23,7 @@ def vector_keys(space: gymnasium.spaces.Dict) -> list[str]:
     return [key for key, box in space.spaces.items() if len(box.shape) == 1]
 
 
-@gin.configurable(denylist=["observation_space", "rng", "policy"])
+@gin.configurable(denylist=["observation_space", "rng", "precision"])
 class Encoder(Module):
     """Embeds all observations of a step into one vector of `size` numbers.
 
@@ -36,7 +36,7 @@ class Encoder(Module):
         observation_space: gymnasium.spaces.Dict,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         depth: int = 48,
         kernels: tuple[int, ...] = (4, 4, 4, 4),
         activation: str = "elu",
@@ -46,7 +46,7 @@ class Encoder(Module):
         Args:
           observation_space: images [H, W, C] and vectors [K] by name.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           depth: channels of the first convolution; doubled by every further one.
           kernels: kernel size of each convolution; their number sets how far the image shrinks.
           activation: Keras activation name.
@@ -54,7 +54,7 @@ class Encoder(Module):
         Raises:
           UserError: an image is too small for the convolutions.
         """
-        super().__init__(policy)
+        super().__init__(precision)
         self._space = observation_space
         self._convs = {}
         self.size = 0
@@ -77,7 +77,7 @@ class Encoder(Module):
                         filters,
                         kernel,
                         rng=rng,
-                        policy=policy,
+                        precision=precision,
                         name=f"encoder.{key}.conv{index}",
                         activation=activation,
                     )
@@ -89,7 +89,7 @@ class Encoder(Module):
         self._mlp = None
         if vectors:
             with gin.config_scope("encoder"):
-                self._mlp = MLP(vectors, {}, rng=rng, policy=policy, name="encoder.vector")
+                self._mlp = MLP(vectors, {}, rng=rng, precision=precision, name="encoder.vector")
             self.size += self._mlp.output_size
 
     def __call__(self, observation: dict[str, tf.Tensor]) -> tf.Tensor:

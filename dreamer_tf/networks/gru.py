@@ -29,12 +29,12 @@ class GRUCell(keras.layers.Layer):
         *,
         norm: bool,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         name: str,
     ):
-        super().__init__(dtype=policy, name=name)
+        super().__init__(dtype=precision, name=name)
         self.linear = layers.dense(
-            inputs + units, 3 * units, rng=rng, policy=policy, name=f"{name}.linear"
+            inputs + units, 3 * units, rng=rng, precision=precision, name=f"{name}.linear"
         )
         self._norm = None
         if norm:

@@ -9,7 +9,7 @@ import math
 import keras
 import numpy as np
 
-Policy = keras.DTypePolicy
+Precision = keras.DTypePolicy
 
 
 def glorot_uniform(
@@ -30,7 +30,7 @@ def dense(
     units: int,
     *,
     rng: np.random.Generator,
-    policy: Policy,
+    precision: Precision,
     name: str,
     activation: str | None = None,
     use_bias: bool = True,
@@ -42,7 +42,7 @@ def dense(
       inputs: size of the last input axis.
       units: size of the last output axis.
       rng: draws the seed of the initialization.
-      policy: Keras precision policy.
+      precision: Keras precision policy of the layers.
       name: unique name; it is the key of the weights in a checkpoint.
       activation: Keras activation name, or None for a linear layer.
       use_bias: whether a bias is added.
@@ -53,7 +53,7 @@ def dense(
         activation,
         use_bias=use_bias,
         kernel_initializer=glorot_uniform(rng, fan_in or inputs, units),
-        dtype=policy,
+        dtype=precision,
         name=name,
     )
     layer.build((None, inputs))
@@ -66,7 +66,7 @@ def conv(
     kernel: int,
     *,
     rng: np.random.Generator,
-    policy: Policy,
+    precision: Precision,
     name: str,
     activation: str | None,
 ) -> keras.layers.Conv2D:
@@ -78,7 +78,7 @@ def conv(
         strides=2,
         activation=activation,
         kernel_initializer=glorot_uniform(rng, inputs * area, filters * area),
-        dtype=policy,
+        dtype=precision,
         name=name,
     )
     layer.build((None, None, None, inputs))
@@ -91,7 +91,7 @@ def conv_transpose(
     kernel: int,
     *,
     rng: np.random.Generator,
-    policy: Policy,
+    precision: Precision,
     name: str,
     activation: str | None,
 ) -> keras.layers.Conv2DTranspose:
@@ -103,7 +103,7 @@ def conv_transpose(
         strides=2,
         activation=activation,
         kernel_initializer=glorot_uniform(rng, inputs * area, filters * area),
-        dtype=policy,
+        dtype=precision,
         name=name,
     )
     layer.build((None, None, None, inputs))

@@ -8,7 +8,7 @@ from dreamer_tf.networks import layers
 from dreamer_tf.networks.module import Module
 
 
-@gin.configurable(denylist=["inputs", "outputs", "rng", "policy", "name"])
+@gin.configurable(denylist=["inputs", "outputs", "rng", "precision", "name"])
 class MLP(Module):
     """Hidden layers with one activation, then one linear layer per named output."""
 
@@ -18,7 +18,7 @@ class MLP(Module):
         outputs: dict[str, int],
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         name: str,
         num_layers: int = 4,
         units: int = 400,
@@ -30,27 +30,27 @@ class MLP(Module):
           inputs: size of the last input axis.
           outputs: size of each linear output, by name; empty for the hidden layers alone.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           name: prefix of the weights' names.
           num_layers: number of hidden layers (Table D1).
           units: units of each hidden layer (Table D1).
           activation: Keras activation name (paper 2.1: ELU).
         """
-        super().__init__(policy)
+        super().__init__(precision)
         sizes = [inputs] + [units] * num_layers
         self._hidden = [
             layers.dense(
                 sizes[index],
                 sizes[index + 1],
                 rng=rng,
-                policy=policy,
+                precision=precision,
                 name=f"{name}.dense{index}",
                 activation=activation,
             )
             for index in range(num_layers)
         ]
         self._heads = {
-            key: layers.dense(sizes[-1], size, rng=rng, policy=policy, name=f"{name}.{key}")
+            key: layers.dense(sizes[-1], size, rng=rng, precision=precision, name=f"{name}.{key}")
             for key, size in outputs.items()
         }
         self.output_size = sizes[-1]

@@ -13,13 +13,13 @@ class Module:
     Layers and modules are found in attributes, lists and dicts, in the order of assignment.
     """
 
-    def __init__(self, policy: keras.DTypePolicy):
-        self._policy = policy
+    def __init__(self, precision: keras.DTypePolicy):
+        self._precision = precision
 
     @property
     def compute_dtype(self) -> str:
         """Precision in which the networks compute; variables are float32."""
-        return self._policy.compute_dtype
+        return self._precision.compute_dtype
 
     @property
     def layers(self) -> list[keras.layers.Layer]:

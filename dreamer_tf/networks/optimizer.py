@@ -20,13 +20,13 @@ class _DecoupledAdam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         if self._decay:
             variable.assign(variable * (1.0 - self._decay))
-        step = tf.cast(self.iterations + 1, tf.float32)
+        update = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
+            beta1_power=tf.pow(self.beta_1, update),
+            beta2_power=tf.pow(self.beta_2, update),
             lr=tf.cast(learning_rate, tf.float32),
             beta1=self.beta_1,
             beta2=self.beta_2,

@@ -6,7 +6,7 @@
     entropy/linear_schedule.final = 3e-4
     entropy/linear_schedule.steps = 625_000              # updates
 
-A schedule maps a step (the update number) to a float32 scalar inside the compiled update.
+A schedule maps the number of an update to a float32 scalar inside the compiled update.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def as_schedule(value: Value) -> Schedule:
     """Turns a number into a constant schedule; a schedule passes through."""
     if callable(value):
         return value
-    return lambda step: tf.constant(value, tf.float32)
+    return lambda update: tf.constant(value, tf.float32)
 
 
 def is_constant(value: Value, number: float) -> bool:
@@ -30,8 +30,8 @@ def is_constant(value: Value, number: float) -> bool:
     return not callable(value) and float(value) == number
 
 
-def _fraction(step: tf.Tensor, steps: float) -> tf.Tensor:
-    return tf.clip_by_value(tf.cast(step, tf.float32) / steps, 0.0, 1.0)
+def _fraction(update: tf.Tensor, steps: float) -> tf.Tensor:
+    return tf.clip_by_value(tf.cast(update, tf.float32) / steps, 0.0, 1.0)
 
 
 @gin.configurable(module="dreamer_tf")
@@ -39,7 +39,7 @@ def linear_schedule(
     initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
 ) -> Schedule:
     """Straight line from `initial` to `final` over `steps` updates, then `final`."""
-    return lambda step: initial + _fraction(step, steps) * (final - initial)
+    return lambda update: initial + _fraction(update, steps) * (final - initial)
 
 
 @gin.configurable(module="dreamer_tf")
@@ -54,8 +54,8 @@ def exponential_schedule(
 ) -> Schedule:
     """Approaches `final`: every `halflife` updates the distance to it halves."""
 
-    def value(step: tf.Tensor) -> tf.Tensor:
-        halvings = tf.cast(step, tf.float32) / halflife
+    def value(update: tf.Tensor) -> tf.Tensor:
+        halvings = tf.cast(update, tf.float32) / halflife
         return (initial - final) * tf.pow(0.5, halvings) + final
 
     return value
@@ -65,7 +65,7 @@ def exponential_schedule(
 def horizon_schedule(
     initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
 ) -> Schedule:
-    """Discount whose horizon grows in a straight line: 1 - 1 / horizon(step).
+    """Discount whose horizon grows in a straight line: 1 - 1 / horizon(update).
 
     Args:
       initial: horizon in steps at update 0.
@@ -73,8 +73,8 @@ def horizon_schedule(
       steps: number of updates.
     """
 
-    def value(step: tf.Tensor) -> tf.Tensor:
-        mix = _fraction(step, steps)
+    def value(update: tf.Tensor) -> tf.Tensor:
+        mix = _fraction(update, steps)
         return 1.0 - 1.0 / ((1.0 - mix) * initial + mix * final)
 
     return value

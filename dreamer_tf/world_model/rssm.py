@@ -30,7 +30,7 @@ class LatentState(NamedTuple):
     deter: tf.Tensor  # [..., D], the recurrent state h
 
 
-@gin.configurable(denylist=["embedding_size", "action_size", "rng", "policy"])
+@gin.configurable(denylist=["embedding_size", "action_size", "rng", "precision"])
 class RSSM(Module):
     """Deterministic GRU state plus stochastic latents."""
 
@@ -40,7 +40,7 @@ class RSSM(Module):
         action_size: int,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         units: int = 600,
         hidden_units: int = 600,
         latent: Latent | None = None,
@@ -53,19 +53,19 @@ class RSSM(Module):
           embedding_size: E, size of an encoded observation.
           action_size: A, size of an action (one-hot where discrete).
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           units: D, size of the recurrent state (Table D1: 600).
           hidden_units: units of the layers around the GRU (released code: as `units`).
           latent: the stochastic variables; 32 x 32 categoricals by default.
           layer_norm: layer norm inside the GRU (Appendix C).
           activation: Keras activation name.
         """
-        super().__init__(policy)
+        super().__init__(precision)
         self.latent = latent or CategoricalLatent()
         self.units = units
         self.feature_size = self.latent.size + units
         self._activation = keras.activations.get(activation)
-        sizes = {"rng": rng, "policy": policy}
+        sizes = {"rng": rng, "precision": precision}
         joint = self.latent.size + action_size
         self._in_stoch = layers.dense(
             self.latent.size, hidden_units, name="rssm.in_stoch", fan_in=joint, **sizes

@@ -43,7 +43,7 @@ class WorldModelOutputs(NamedTuple):
     losses: dict[str, tf.Tensor]  # unscaled scalars by name
 
 
-@gin.configurable(denylist=["observation_space", "action_size", "rng", "policy"])
+@gin.configurable(denylist=["observation_space", "action_size", "rng", "precision"])
 class WorldModel(Module):
     """Encoder, RSSM and the image, reward and discount predictors (eq. 1)."""
 
@@ -53,7 +53,7 @@ class WorldModel(Module):
         action_size: int,
         *,
         rng: np.random.Generator,
-        policy: layers.Policy,
+        precision: layers.Precision,
         discount: float = 0.995,
         kl_scale: Value = 0.1,
         kl_balance: float | None = 0.8,
@@ -72,7 +72,7 @@ class WorldModel(Module):
           observation_space: observations by name.
           action_size: A.
           rng: draws the seeds of the initialization.
-          policy: Keras precision policy.
+          precision: Keras precision policy of the layers.
           discount: gamma (Table D1: 0.995).
           kl_scale: beta, number or schedule over updates (Table D1: 0.1).
           kl_balance: alpha, the share of the KL loss that trains the prior (Algorithm 2,
@@ -88,7 +88,7 @@ class WorldModel(Module):
           gradient_heads: which of 'image', 'reward', 'discount' send gradients into the features
             (Table 2: no image gradients, no reward gradients).
         """
-        super().__init__(policy)
+        super().__init__(precision)
         if reward_transform not in _REWARD_TRANSFORMS:
             raise UserError(
                 f"WorldModel.reward_transform is '{reward_transform}': use one of "
@@ -107,7 +107,7 @@ class WorldModel(Module):
         self._free_average = free_average
         self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
         self._gradient_heads = tuple(gradient_heads)
-        sizes = {"rng": rng, "policy": policy}
+        sizes = {"rng": rng, "precision": precision}
         self.encoder = Encoder(observation_space, **sizes)
         self.rssm = RSSM(self.encoder.size, action_size, **sizes)
         self.feature_size = self.rssm.feature_size
@@ -149,14 +149,14 @@ class WorldModel(Module):
         return (1.0 - tf.cast(is_terminal, tf.float32)) * self._discount
 
     def loss(
-        self, batch: Batch, seed: tf.Tensor, step: tf.Tensor, state: LatentState | None = None
+        self, batch: Batch, seed: tf.Tensor, update: tf.Tensor, state: LatentState | None = None
     ) -> tuple[tf.Tensor, WorldModelOutputs]:
         """The loss of eq. 2 on one batch.
 
         Args:
           batch: sequences, [B, T, ...], unprocessed.
           seed: [2] int32, stateless.
-          step: update number, for schedules.
+          update: number of the update, for schedules.
           state: [B, ...] state before the batch; zeros where None.
 
         Returns:
@@ -185,7 +185,7 @@ class WorldModel(Module):
         likelihoods = {key: head.log_prob(targets[key]) for key, head in predictions.items()}
         kl_loss, kl = self.kl_loss(posterior, prior)
         losses = {"kl": kl_loss}
-        total = self._kl_scale(step) * kl_loss
+        total = self._kl_scale(update) * kl_loss
         for key, likelihood in likelihoods.items():
             likelihood.shape.assert_is_compatible_with([size, length])
             losses[key] = -tf.reduce_mean(likelihood)

@@ -18,7 +18,7 @@ from dreamer_tf.world_model.world_model import Batch
 from tests.helpers import TINY, bind
 
 SEED = tf.constant([1, 2])
-STEP = tf.constant(0, tf.int64)
+UPDATE = tf.constant(0, tf.int64)
 SPACE = gymnasium.spaces.Dict({"image": gymnasium.spaces.Box(0, 255, (64, 64, 1), np.uint8)})
 NUM_ACTIONS = 4
 DIRECTORY = gin_files.shipped_directory() / "ablations"
@@ -33,11 +33,20 @@ def make(name, *bindings) -> Learner:
 
 def random_batch(size=3, length=6) -> Batch:
     rng = np.random.default_rng(0)
-    flags = [tf.constant(rng.random((size, length)) < 0.1) for _ in range(3)]
+    is_first, is_last, is_terminal = (
+        tf.constant(rng.random((size, length)) < 0.1) for _ in range(3)
+    )
     action = tf.one_hot(rng.integers(0, NUM_ACTIONS, (size, length)), NUM_ACTIONS)
     image = tf.constant(rng.integers(0, 256, (size, length, 64, 64, 1), np.uint8))
     reward = tf.constant(rng.normal(size=(size, length)), tf.float32)
-    return Batch({"image": image}, action, reward, *flags)
+    return Batch(
+        observation={"image": image},
+        action=action,
+        reward=reward,
+        is_first=is_first,
+        is_last=is_last,
+        is_terminal=is_terminal,
+    )
 
 
 def norms(tape, loss, variables) -> float:
@@ -55,7 +64,7 @@ def loss_gradients(learner) -> dict[str, dict[str, float]]:
         "reward": model._reward.trainable_variables,
     }
     with tf.GradientTape(persistent=True) as tape:
-        _, outputs = model.loss(random_batch(), SEED, STEP)
+        _, outputs = model.loss(random_batch(), SEED, UPDATE)
     return {
         name: {part: norms(tape, loss, variables) for part, variables in parts.items()}
         for name, loss in outputs.losses.items()
@@ -77,7 +86,7 @@ def actor_gradients(learner) -> list[np.ndarray]:
         start=start,
         is_terminal=tf.zeros(8, tf.bool),
         seed=SEED,
-        update=STEP,
+        update=UPDATE,
     )
     return [np.asarray(gradient) for gradient in found.actor]
 
@@ -101,10 +110,14 @@ def test_file_updates_once(name):
     environment = launch.make_environment()
     learner = Learner(environment.observation_space, environment.action_space, seed=0)
     batch = random_batch()
-    action = np.argmax(batch.action, -1).astype(np.int32)
-    flags = [flag.numpy() for flag in batch[3:]]
-    image = {"image": batch.observation["image"].numpy()}
-    sequences = Sequences(image, action, batch.reward.numpy(), *flags)
+    sequences = Sequences(
+        observation={"image": batch.observation["image"].numpy()},
+        action=np.argmax(batch.action, -1).astype(np.int32),
+        reward=batch.reward.numpy(),
+        is_first=batch.is_first.numpy(),
+        is_last=batch.is_last.numpy(),
+        is_terminal=batch.is_terminal.numpy(),
+    )
     for _ in range(2):
         metrics = learner.update(sequences)
     assert all(np.isfinite(float(value)) for value in metrics.values())
@@ -236,7 +249,7 @@ def test_long_term_entropy_raises_the_returns():
         behavior, model = learner.actor_critic, learner.world_model
         start = model.rssm.initial(4)
         trajectory = behavior.imagine(model, start, tf.zeros(4, tf.bool), SEED)
-        _, target = behavior.values_and_targets(trajectory, STEP)
+        _, target = behavior.values_and_targets(trajectory, UPDATE)
         return target, behavior, trajectory
 
     plain, _, _ = targets("atari")
@@ -259,7 +272,7 @@ def test_schedules_anneal(name, ends):
     owners["gradient_mixing"] = learner.actor_critic._mixing
     owners["entropy_scale"] = learner.actor_critic._entropy_scale
     for key, (first, last) in ends.items():
-        assert float(owners[key](STEP)) == pytest.approx(first)
+        assert float(owners[key](UPDATE)) == pytest.approx(first)
         assert float(owners[key](tf.constant(10**8, tf.int64))) == pytest.approx(last)
         middle = float(owners[key](tf.constant(10**6, tf.int64)))
         assert min(first, last) < middle < max(first, last)
@@ -269,7 +282,7 @@ def test_learning_rates_anneal():
     learner = make("learning_rate_and_kl_schedules")
     rates = {name: optimizer._learning_rate for name, optimizer in learner.optimizers.items()}
     for name, first in {"world_model": 2e-4, "actor": 4e-5, "critic": 1e-4}.items():
-        assert float(rates[name](STEP)) == pytest.approx(first)
+        assert float(rates[name](UPDATE)) == pytest.approx(first)
         assert float(rates[name](tf.constant(10**8, tf.int64))) == pytest.approx(first / 10)
 
 

@@ -70,7 +70,7 @@ def test_an_unused_variable_only_decays():
 
 def test_learning_rate_schedule_follows_the_steps():
     variables, optimizer = make(
-        learning_rate=lambda step: tf.where(step < 1, 0.0, 0.5), weight_decay=0.0
+        learning_rate=lambda update: tf.where(update < 1, 0.0, 0.5), weight_decay=0.0
     )
     before = variables[0].numpy()
     optimizer.apply([tf.ones(2), tf.ones((1, 1))])

@@ -51,13 +51,9 @@ class Golden:
     def batch(self) -> Batch:
         """The stored batch."""
         stored = self.group("batch/")
-        return Batch(
-            {"image": tf.constant(stored["image"])},
-            *(
-                tf.constant(stored[key])
-                for key in ("action", "reward", "is_first", "is_last", "is_terminal")
-            ),
-        )
+        names = ("action", "reward", "is_first", "is_last", "is_terminal")
+        arrays = {name: tf.constant(stored[name]) for name in names}
+        return Batch(observation={"image": tf.constant(stored["image"])}, **arrays)
 
 
 def assert_forward(actual, expected: np.ndarray, name: str, tolerance: float = FORWARD) -> None:
@@ -206,7 +202,7 @@ def make_world_model(golden: Golden, precision: str = "float32") -> WorldModel:
         space,
         golden.config("actions"),
         rng=np.random.default_rng(0),
-        policy=keras.DTypePolicy(precision),
+        precision=keras.DTypePolicy(precision),
     )
     weights = {
         name: value
@@ -229,7 +225,7 @@ def make_actor_critic(
         model.feature_size,
         action_space,
         rng=np.random.default_rng(0),
-        policy=keras.DTypePolicy("float32"),
+        precision=keras.DTypePolicy("float32"),
     )
     weights = golden.group("weights/")
     for name in ("actor", "critic"):

@@ -26,7 +26,7 @@ from tests.parity.golden import (
 )
 
 SEED = tf.constant([0, 0])
-STEP = tf.constant(0, tf.int64)
+UPDATE = tf.constant(0, tf.int64)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -70,7 +70,7 @@ def test_actor_head(golden):
         data["input"].shape[1],
         gymnasium.spaces.Box(-1, 1, (size,)),
         rng=np.random.default_rng(0),
-        policy=keras.DTypePolicy("float32"),
+        precision=keras.DTypePolicy("float32"),
         minimum_std=float(data["min_std"]),
         initial_std=float(data["init_std"]),
     )
@@ -138,7 +138,7 @@ def run_actor_critic(data, golden_model, action_space, mode, sampling, start_pre
         start=start,
         is_terminal=is_terminal,
         seed=SEED,
-        update=STEP,
+        update=UPDATE,
     )
     prefix = f"{sampling}/" if sampling else ""
     trajectory = found.trajectory
@@ -212,7 +212,7 @@ def test_continuous_actor_critic(golden, mode_samples, prescribed_actions, name,
 def test_world_model_of_continuous_cases(golden, mode_samples, name):
     data = golden(name)
     model = make_world_model(data)
-    loss, outputs = model.loss(data.batch(), SEED, STEP)
+    loss, outputs = model.loss(data.batch(), SEED, UPDATE)
     assert_forward(loss, data["loss/total"], "loss")
     assert_forward(outputs.kl, data["kl_value"], "kl")
     assert_forward(model.rssm.features(outputs.posterior), data["feat"], "feat")

@@ -29,14 +29,14 @@ def test_optimizer(golden, case):
         weight_decay=setting["wd"],
     )
     gradients = data.group("grads/")
-    for step in range(len(data[f"{case}/grad_norm"])):
-        result = optimizer.apply([tf.constant(gradients[name][step]) for name in variables])
-        norm = data[f"{case}/grad_norm"][step]
+    for update in range(len(data[f"{case}/grad_norm"])):
+        result = optimizer.apply([tf.constant(gradients[name][update]) for name in variables])
+        norm = data[f"{case}/grad_norm"][update]
         assert abs(float(result.grad_norm) - norm) < 2e-5 * norm
         for name, variable in variables.items():
-            expected = data[f"{case}/params_after/{name}"][step]
+            expected = data[f"{case}/params_after/{name}"][update]
             error = np.abs(variable.numpy() - expected).max() / setting["lr"]
-            assert error < STEP, f"{name} after step {step + 1}: {error:.1e} learning rates"
+            assert error < STEP, f"{name} after update {update + 1}: {error:.1e} learning rates"
 
 
 def parse(string: str) -> schedules.Schedule:
@@ -58,5 +58,5 @@ def test_schedules(golden):
     data = golden("J_schedule")
     for string, expected in zip(data["strings"], data["values"], strict=True):
         schedule = parse(str(string))
-        actual = [float(schedule(tf.constant(step, tf.int64))) for step in data["steps"]]
+        actual = [float(schedule(tf.constant(update, tf.int64))) for update in data["steps"]]
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=1e-9, err_msg=str(string))

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.parity.golden import make_world_model
 
 SEED = tf.constant([0, 0])
-STEP = tf.constant(0, tf.int64)
+UPDATE = tf.constant(0, tf.int64)
 
 # Largest relative difference of a loss, and of all gradients taken as one vector. Measured: 2e-4
 # and 4e-4 for float16, 1.4e-2 and 0.26 for bfloat16, where two of the 72 posterior samples differ.
@@ -18,7 +18,7 @@ def losses_and_gradients(golden, precision):
     data = golden("G_world_model")
     model = make_world_model(data, precision)
     with tf.GradientTape() as tape:
-        loss, outputs = model.loss(data.batch(), SEED, STEP)
+        loss, outputs = model.loss(data.batch(), SEED, UPDATE)
     gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
     flat = np.concatenate([np.ravel(gradient) for gradient in gradients])
     return {key: float(value) for key, value in outputs.losses.items()}, flat, outputs

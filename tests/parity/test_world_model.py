@@ -23,7 +23,7 @@ from tests.parity.golden import (
 )
 
 SEED = tf.constant([0, 0])
-STEP = tf.constant(0, tf.int64)
+UPDATE = tf.constant(0, tf.int64)
 
 
 def tiny_world_model(**bindings) -> WorldModel:
@@ -31,7 +31,9 @@ def tiny_world_model(**bindings) -> WorldModel:
     for key, value in {"Encoder.depth": 1, "Decoder.depth": 1, "MLP.units": 2, **bindings}.items():
         gin.bind_parameter(key, value)
     space = gymnasium.spaces.Dict({"image": gymnasium.spaces.Box(0, 255, (64, 64, 1), np.uint8)})
-    return WorldModel(space, 2, rng=np.random.default_rng(0), policy=keras.DTypePolicy("float32"))
+    return WorldModel(
+        space, 2, rng=np.random.default_rng(0), precision=keras.DTypePolicy("float32")
+    )
 
 
 def kl_cases():
@@ -125,7 +127,7 @@ def test_gru(golden, norm):
         state.shape[1],
         norm=norm,
         rng=np.random.default_rng(0),
-        policy=keras.DTypePolicy("float32"),
+        precision=keras.DTypePolicy("float32"),
         name="gru",
     )
     names = ["kernel", "bias"] + (["ln_gamma", "ln_beta"] if norm else [])
@@ -149,7 +151,7 @@ def test_gru(golden, norm):
 def run_world_model(model: WorldModel, batch: Batch, state: LatentState | None = None):
     variables = model.trainable_variables
     with tf.GradientTape(persistent=True) as tape:
-        loss, outputs = model.loss(batch, SEED, STEP, state)
+        loss, outputs = model.loss(batch, SEED, UPDATE, state)
         kl = outputs.losses["kl"]
     sources = [variable.value for variable in variables]
     gradients = tape.gradient(loss, sources)
@@ -219,7 +221,7 @@ def test_carried_state(golden, mode_samples):
     state = LatentState(
         tf.constant(stoch.reshape(stoch.shape[0], -1)), tf.constant(data["post/deter"][:, -1])
     )
-    loss, outputs = model.loss(data.batch(), SEED, STEP, state)
+    loss, outputs = model.loss(data.batch(), SEED, UPDATE, state)
     assert_forward(loss, data["carry/loss_total"], "loss")
     assert_forward(outputs.kl, data["carry/kl_value"], "kl")
     assert_forward(outputs.posterior.deter, data["carry/post_deter"], "deter")
@@ -249,12 +251,12 @@ def test_preprocess_rewards(golden, transform):
     model = tiny_world_model(**{"WorldModel.reward_transform": transform})
     flags = tf.constant(data["is_terminal"])
     batch = Batch(
-        {"image": tf.constant(data["image"]), "count": tf.constant(data["int32_in"])},
-        None,
-        tf.constant(data["reward"]),
-        flags,
-        tf.constant(data["is_last"]),
-        flags,
+        observation={"image": tf.constant(data["image"]), "count": tf.constant(data["int32_in"])},
+        action=None,
+        reward=tf.constant(data["reward"]),
+        is_first=flags,
+        is_last=tf.constant(data["is_last"]),
+        is_terminal=flags,
     )
     result = model.preprocess(batch)
     assert_forward(result.observation["image"], data["image_out"], "image")
