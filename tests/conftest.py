@@ -1,20 +1,11 @@
 """Settings that all tests share."""
 
 import os
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import gin
 import pytest
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--golden_dir",
-        default=str(Path(__file__).resolve().parents[2] / "shared" / "golden"),
-        help="arrays from the authors' implementation for tests/parity",
-    )
 
 
 @pytest.fixture(autouse=True)

@@ -1,28 +1,16 @@
 """Golden data, and samples that are not random."""
 
-from pathlib import Path
-
 import pytest
 import tensorflow as tf
 
 from dreamer_tf.networks.distributions import tfd
 from tests.parity.golden import Golden
 
-SMALL = Path(__file__).resolve().parents[1] / "data" / "golden"
-
 
 @pytest.fixture
-def golden(request):
-    """Loads golden files by name: from --golden_dir, else the small ones that come along."""
-    given = Path(request.config.getoption("--golden_dir"))
-
-    def load(name: str) -> Golden:
-        for directory in (given, SMALL):
-            if (directory / f"{name}.npz").exists():
-                return Golden(directory, name)
-        pytest.skip(f"golden data not found: {given / name}.npz; pass --golden_dir")
-
-    return load
+def golden():
+    """Loads the golden files of tests/data/golden by name."""
+    return Golden
 
 
 @pytest.fixture

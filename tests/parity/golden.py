@@ -1,4 +1,4 @@
-"""Reading the golden arrays and giving their weights to our classes."""
+"""Reads the golden arrays and gives their weights to our classes."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,9 @@ from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch, WorldModel
 
+DIRECTORY = Path(__file__).resolve().parents[1] / "data" / "golden"
+
+# Why these tolerances: tests/data/golden/README.md.
 FORWARD = 2e-5  # of the largest value of an array
 GRADIENT = 1e-4  # of the norm of a tensor
 STEP = 0.02  # of the learning rate
@@ -23,8 +26,8 @@ STEP = 0.02  # of the learning rate
 class Golden:
     """One file of golden arrays; every size is read from it."""
 
-    def __init__(self, directory: Path, name: str):
-        with np.load(directory / f"{name}.npz") as arrays:
+    def __init__(self, name: str):
+        with np.load(DIRECTORY / f"{name}.npz") as arrays:
             self._arrays = {key: arrays[key] for key in arrays.files}
 
     def __getitem__(self, key: str) -> np.ndarray:
