@@ -7,9 +7,10 @@ import inspect
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import gin
 from absl import logging
@@ -54,6 +55,15 @@ TASK = (
     "create_gym_environment.id",
 )
 
+# Shipped files by their old names. Commands and gin files of users may still say these.
+RENAMED = {
+    "pixels.gin": "catch.gin",
+    "ablations/atari_released.gin": "variants/atari_released.gin",
+    "ablations/learning_rate_and_kl_schedules.gin": "variants/learning_rate_and_kl_schedules.gin",
+    "ablations/montezuma.gin": "variants/montezuma.gin",
+    "ablations/schedules.gin": "variants/schedules.gin",
+}
+
 
 def shipped_directory() -> Path:
     """Directory of the gin files of this package, in an installation or in a checkout."""
@@ -69,6 +79,8 @@ def shipped_files() -> list[Path]:
 
 def find(name: str) -> str:
     """Finds a gin file by path, or by name among the shipped ones.
+
+    An old name of a shipped file still finds it, with a note on standard error.
 
     Args:
       name: a path relative to the working directory, or the name of a shipped file with or
@@ -89,11 +101,35 @@ def find(name: str) -> str:
             relative = path.relative_to(shipped_directory())
             if candidate in (str(relative), path.name):
                 return str(path)
+    for candidate in candidates:
+        if candidate in RENAMED:
+            return _renamed(candidate)
     valid = [path.name for path in shipped_files()]
     hint = did_you_mean(os.path.basename(name), valid) or f" The shipped ones: {', '.join(valid)}."
     raise UserError(
         f"--gin_files={name}: there is no such file here or among the shipped ones.{hint}"
     )
+
+
+def _renamed(name: str) -> str:
+    """The path of a shipped file by its old name; tells the user the new one."""
+    new = RENAMED[name]
+    print(f"Note: the gin file '{name}' is now '{new}'.", file=sys.stderr)
+    return str(shipped_directory() / new)
+
+
+def _is_old_name(path: str) -> bool:
+    """Whether an `include` asks for a shipped file by its old name."""
+    return os.path.relpath(path, shipped_directory()) in RENAMED
+
+
+def _open_old_name(path: str) -> IO[str]:
+    name = os.path.relpath(path, shipped_directory())
+    # gin looks for a bare name in every shipped folder, also in the one that a file has left. Then
+    # the user's file says nothing that is old, so a note would puzzle.
+    if os.path.basename(name) == os.path.basename(RENAMED[name]):
+        return open(shipped_directory() / RENAMED[name])
+    return open(_renamed(name))
 
 
 def parse(
@@ -116,6 +152,7 @@ def parse(
     shipped = shipped_directory()
     for directory in (shipped, *(path for path in shipped.iterdir() if path.is_dir())):
         gin.add_config_file_search_path(str(directory))
+    gin.config.register_file_reader(_open_old_name, _is_old_name)
     try:
         with gin.unlock_config(), _quiet():
             gin.parse_config_files_and_bindings(

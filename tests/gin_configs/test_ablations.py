@@ -1,52 +1,16 @@
-"""Every variant of the paper: constructs, updates, and its switch does what it says."""
+"""The switch of every ablation does what it says, shown with gradients or samples."""
 
-import gin
 import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
-from dreamer_tf.agents.learner import Learner, behavior_gradients
-from dreamer_tf.environments.atari import AtariEnvironment
-from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.networks import schedules
+from dreamer_tf.agents.learner import behavior_gradients
 from dreamer_tf.networks.distributions import tfd
-from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.rssm import LatentState
-from dreamer_tf.world_model.world_model import Batch
-from tests.helpers import TINY, bind
-
-SEED = tf.constant([1, 2])
-UPDATE = tf.constant(0, tf.int64)
-SPACE = gymnasium.spaces.Dict({"image": gymnasium.spaces.Box(0, 255, (64, 64, 1), np.uint8)})
-NUM_ACTIONS = 4
-DIRECTORY = gin_files.shipped_directory() / "ablations"
-NAMES = sorted(path.stem for path in DIRECTORY.glob("*.gin"))
-
-
-def make(name, *bindings) -> Learner:
-    gin.clear_config()
-    gin_files.parse([f"{name}.gin"], [*TINY, "WorldModel.free_nats=0.0", *bindings])
-    return Learner(SPACE, gymnasium.spaces.Discrete(NUM_ACTIONS), seed=0)
-
-
-def random_batch(size=3, length=6) -> Batch:
-    rng = np.random.default_rng(0)
-    is_first, is_last, is_terminal = (
-        tf.constant(rng.random((size, length)) < 0.1) for _ in range(3)
-    )
-    action = tf.one_hot(rng.integers(0, NUM_ACTIONS, (size, length)), NUM_ACTIONS)
-    image = tf.constant(rng.integers(0, 256, (size, length, 64, 64, 1), np.uint8))
-    reward = tf.constant(rng.normal(size=(size, length)), tf.float32)
-    return Batch(
-        observation={"image": image},
-        action=action,
-        reward=reward,
-        is_first=is_first,
-        is_last=is_last,
-        is_terminal=is_terminal,
-    )
+from tests.gin_configs.learners import NUM_ACTIONS, SEED, SPACE, UPDATE, make, random_batch
+from tests.helpers import bind
 
 
 def norms(tape, loss, variables) -> float:
@@ -103,48 +67,7 @@ def differ(ours, theirs) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_file_updates_once(name):
-    """Two compiled updates with every weight finite, and one trace."""
-    gin_files.parse([f"{name}.gin"], TINY)
-    environment = launch.make_environment()
-    learner = Learner(environment.observation_space, environment.action_space, seed=0)
-    batch = random_batch()
-    sequences = Sequences(
-        observation={"image": batch.observation["image"].numpy()},
-        action=np.argmax(batch.action, -1).astype(np.int32),
-        reward=batch.reward.numpy(),
-        is_first=batch.is_first.numpy(),
-        is_last=batch.is_last.numpy(),
-        is_terminal=batch.is_terminal.numpy(),
-    )
-    for _ in range(2):
-        metrics = learner.update(sequences)
-    assert all(np.isfinite(float(value)) for value in metrics.values())
-    assert float(metrics["world_model_skipped_updates"]) == 0
-    assert all(np.isfinite(value.numpy()).all() for value in learner.variables().values())
-    assert learner.num_traces == 1
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_file_changes_only_what_it_names(name):
-    """It includes its base and binds nothing that has the base's value already."""
-    lines = (DIRECTORY / f"{name}.gin").read_text().splitlines()
-    code = [line for line in lines if line and not line.startswith("#")]
-    assert code[0] == "include 'atari.gin'"
-    gin_files.parse(["atari.gin"])
-    base = gin_files.bindings()
-    gin.clear_config()
-    gin_files.parse([f"{name}.gin"])
-    changed = {key for key, value in gin_files.bindings().items() if base.get(key) != value}
-    named = {line.partition("=")[0].strip() for line in code[1:]}
-    repeated = named - changed
-    allowed = {"ActorCritic.gradient_mixing"} if name == "reinforce_only" else set()
-    allowed |= {"ReleasedSampling.prioritize_ends"}
-    assert repeated <= allowed and changed <= named
-
-
-def test_no_image_gradients():
+def test_without_image_gradients_the_image_loss_trains_only_the_decoder():
     normal, ablated = loss_gradients(make("atari")), loss_gradients(make("no_image_gradients"))
     assert normal["image"]["encoder"] > 0 and normal["image"]["rssm"] > 0
     assert ablated["image"]["encoder"] == ablated["image"]["rssm"] == 0
@@ -152,7 +75,7 @@ def test_no_image_gradients():
     assert ablated["reward"]["encoder"] > 0 and ablated["kl"]["encoder"] > 0
 
 
-def test_no_reward_gradients():
+def test_without_reward_gradients_the_reward_loss_trains_only_its_head():
     normal, ablated = loss_gradients(make("atari")), loss_gradients(make("no_reward_gradients"))
     assert normal["reward"]["encoder"] > 0
     assert ablated["reward"]["encoder"] == ablated["reward"]["rssm"] == 0
@@ -166,7 +89,7 @@ def kl_gradients(model, posterior, prior):
     return tape.gradient(loss, [posterior, prior])
 
 
-def test_no_kl_balancing():
+def test_without_kl_balancing_both_sides_get_the_full_gradient():
     """Posterior and prior get the full gradient instead of 0.2 and 0.8 of it."""
     rng = np.random.default_rng(0)
     posterior, prior = (tf.constant(rng.normal(size=(5, 3, 4)), tf.float32) for _ in range(2))
@@ -179,7 +102,7 @@ def test_no_kl_balancing():
 @pytest.mark.parametrize(
     "name,event", [("gaussian_latents", (6,)), ("binary_latents", (12,)), ("atari", (3, 4))]
 )
-def test_latents(name, event):
+def test_the_posterior_is_of_the_named_family(name, event):
     """The posterior is of the named family, and the image loss reaches the encoder through it."""
     learner = make(name)
     latent = learner.world_model.rssm.latent
@@ -225,7 +148,7 @@ def test_mixed_gradients_are_the_mixture():
     assert_close(mixed, expected)
 
 
-def test_no_layer_norm():
+def test_without_layer_norm_the_gru_has_no_norm_weights():
     names = [variable.path for variable in make("no_layer_norm").world_model.variables]
     assert not any("norm" in name for name in names)
     names = [variable.path for variable in make("atari").world_model.variables]
@@ -259,52 +182,7 @@ def test_long_term_entropy_raises_the_returns():
     np.testing.assert_allclose(raised[-1] - plain[-1], 0.5 * entropy[-2], rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "name,ends",
-    [
-        ("schedules", {"gradient_mixing": (0.9, 1.0), "entropy_scale": (3e-3, 3e-4)}),
-        ("learning_rate_and_kl_schedules", {"kl_scale": (0.1, 0.01)}),
-    ],
-)
-def test_schedules_anneal(name, ends):
-    learner = make(name)
-    owners = {"kl_scale": learner.world_model._kl_scale}
-    owners["gradient_mixing"] = learner.actor_critic._mixing
-    owners["entropy_scale"] = learner.actor_critic._entropy_scale
-    for key, (first, last) in ends.items():
-        assert float(owners[key](UPDATE)) == pytest.approx(first)
-        assert float(owners[key](tf.constant(10**8, tf.int64))) == pytest.approx(last)
-        middle = float(owners[key](tf.constant(10**6, tf.int64)))
-        assert min(first, last) < middle < max(first, last)
-
-
-def test_learning_rates_anneal():
-    learner = make("learning_rate_and_kl_schedules")
-    rates = {name: optimizer._learning_rate for name, optimizer in learner.optimizers.items()}
-    for name, first in {"world_model": 2e-4, "actor": 4e-5, "critic": 1e-4}.items():
-        assert float(rates[name](UPDATE)) == pytest.approx(first)
-        assert float(rates[name](tf.constant(10**8, tf.int64))) == pytest.approx(first / 10)
-
-
-def test_any_number_takes_a_schedule():
-    bind(
-        "a/linear_schedule.initial=1.0", "a/linear_schedule.final=0.0", "a/linear_schedule.steps=10"
-    )
-    with gin.config_scope("a"):
-        schedule = schedules.linear_schedule()
-    assert float(schedules.as_schedule(schedule)(tf.constant(5))) == 0.5
-    assert float(schedules.as_schedule(0.3)(tf.constant(5))) == pytest.approx(0.3)
-    assert not schedules.is_constant(schedule, 1.0) and schedules.is_constant(1, 1.0)
-
-
-def test_montezuma():
-    learner = make("montezuma")
-    assert AtariEnvironment().name == "MontezumaRevenge"
-    target = learner.world_model.discount_target(tf.constant([False, True]))
-    np.testing.assert_allclose(target, [0.99, 0.0], rtol=1e-6)
-
-
-def test_dreamer_v1():
+def test_dreamer_v1_has_gaussian_latents_free_nats_and_dynamics_gradients():
     """Gaussian latents, free nats without gradient below them, dynamics gradients, noise."""
     learner = make("dreamer_v1", "WorldModel.free_nats=3.0")
     model = learner.world_model
@@ -318,12 +196,3 @@ def test_dreamer_v1():
     assert all(np.abs(gradient).max() > 0 for gradient in far)
     assert learner.actor_critic.uses_reinforce is False
     assert learner.acting.exploration_noise == 0.3
-
-
-def test_atari_released():
-    learner = make("atari_released")
-    assert AtariEnvironment().action_space.n == 6  # Pong's minimal set
-    assert AtariEnvironment()._image_sizes == (64,)
-    target = learner.world_model.discount_target(tf.constant([False]))
-    np.testing.assert_allclose(target, [0.999], rtol=1e-6)
-    assert learner.world_model._scales["discount"] == 5.0

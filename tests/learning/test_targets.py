@@ -14,7 +14,7 @@ from dreamer_tf.scores import score_files
 @pytest.mark.timeout(5400)
 @pytest.mark.parametrize(
     ("config", "target", "episodes", "frames"),
-    [("pixels", 0.9, 100, 50_000), ("cartpole", 450.0, 20, 50_000)],
+    [("catch", 0.9, 100, 50_000), ("cartpole", 450.0, 20, 50_000)],
 )
 def test_target(tmp_path, config, target, episodes, frames):
     """The best mean return of an evaluation phase of so many episodes, within the frames.

@@ -1,0 +1,37 @@
+"""The committed runs were made with the gin files as they are shipped."""
+
+from pathlib import Path
+
+import pytest
+
+from dreamer_tf.experiment import gin_files, launch  # noqa: F401 - registers all with gin
+from dreamer_tf.scores import score_files
+
+EVIDENCE = Path(__file__).resolve().parents[2] / "benchmarks/evidence"
+SAMPLES = [
+    f"JaxImplicitQuantileAgent.num_{name}_samples=8" for name in ("tau", "tau_prime", "quantile")
+]
+CONFIGURED = {
+    "cartpole": (["cartpole.gin"], []),
+    "catch": (["catch.gin"], []),
+    "cartpole_balance": (["dmc_proprio.gin"], []),
+    "cartpole_swingup": (["dmc_proprio.gin"], []),
+    "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
+    "road_runner_rainbow": (["rainbow.gin", "base/atari_100k.gin"], []),
+    "road_runner_iqn": (["implicit_quantile.gin", "base/atari_100k.gin"], SAMPLES),
+}
+
+
+def test_every_committed_run_has_a_configuration_here():
+    assert {path.name for path in EVIDENCE.iterdir()} == set(CONFIGURED)
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURED))
+def test_committed_runs_have_the_hash_of_the_shipped_configuration(name):
+    """A gin file that changes after its runs needs new runs."""
+    gin_files.parse(*CONFIGURED[name])
+    expected = gin_files.fingerprint(gin_files.bindings())
+    runs = sorted(EVIDENCE.glob(f"{name}/*/scores.json"))
+    assert runs
+    for path in runs:
+        assert {score.gin_hash for score in score_files.read(path)} == {expected}, path
