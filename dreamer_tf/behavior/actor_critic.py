@@ -6,9 +6,9 @@
     weight    1          d0         d0*d1   ...     product of the discounts BEFORE the state
     target    V0         V1         ...     V(H-1)  lambda-returns, bootstrapped with v(zH)
 
-Action a[t] is judged by target[t+1], which begins at the state it led to, against the baseline
-v(z[t]). So the actor has the H-1 terms t = 0 .. H-2 and the critic the H terms t = 0 .. H-1.
-docs/indices.md explains each index.
+Action a[t] first affects z[t+1], so its return is target[t+1]; the baseline is v(z[t]). So the
+actor has the H-1 terms t = 0 .. H-2, and the critic the H terms t = 0 .. H-1. docs/indices.md
+explains each index. Only losses are computed here; `agents/learner.py` differentiates them.
 """
 
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.schedules import Value, as_schedule, is_constant
+from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
 
@@ -70,14 +71,14 @@ class ActorCritic(Module):
           horizon: H, imagined steps (Table D1: 15).
           lambda_: lambda of the returns (Table D1: 0.95).
           gradient_mixing: rho in [0, 1], number or schedule over updates: 1 for Reinforce only
-            (Atari, Table D1), 0 for backpropagation through the dynamics only (Appendix A); None
-            for 1 with discrete and 0 with continuous actions (2.2).
-          entropy_scale: eta, number or schedule over updates (Table D1: 1e-3); None for 1e-3 with
-            discrete and 1e-4 with continuous actions (2.2).
+            (Atari, Table D1), 0 for backpropagation through the dynamics only (Appendix A). None
+            means 1 for discrete and 0 for continuous actions (2.2).
+          entropy_scale: eta, number or schedule over updates (Table D1: 1e-3). None means 1e-3
+            for discrete and 1e-4 for continuous actions (2.2).
           entropy_in_returns: adds eta times the entropy to the imagined rewards ("long-term
             entropy", Appendix C).
-          stop_action_gradient: keeps Reinforce from differentiating through the action. Only
-            matters for continuous actions with 0 < rho < 1 (docs/deviations.md).
+          stop_action_gradient: keeps Reinforce from differentiating through the action. This
+            matters only for continuous actions with 0 < rho < 1 (docs/deviations.md).
           slow_update_interval: updates between copies to the target critic (Table D1: 100).
           slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
 
@@ -94,6 +95,7 @@ class ActorCritic(Module):
         self.horizon = horizon
         self._lambda = lambda_
         self._mixing = as_schedule(gradient_mixing)
+        # A term that is always multiplied by 0 is left out, and its gradients with it.
         self.uses_reinforce = not is_constant(gradient_mixing, 0.0)
         self.uses_dynamics = not is_constant(gradient_mixing, 1.0)
         self._entropy_scale = as_schedule(entropy_scale)
@@ -106,27 +108,41 @@ class ActorCritic(Module):
         with gin.config_scope("critic"):
             self.critic = MLP(feature_size, {"value": 1}, name="critic", **sizes)
             self.target_critic = MLP(feature_size, {"value": 1}, name="target_critic", **sizes)
+        # The first targets come from a copy of the critic, not from unrelated random weights.
         self.copy_critic(1.0)
         self.slow_updates = tf.Variable(0, dtype=tf.int64)
 
     def imagine(
         self, world_model: WorldModel, start: LatentState, is_terminal: tf.Tensor, seed: tf.Tensor
     ) -> Trajectory:
-        """Rolls the policy out inside the world model from N start states ("Imagination MDP")."""
+        """Rolls the policy out inside the world model from N start states ("Imagination MDP").
+
+        Args:
+          world_model: is not changed.
+          start: [N, ...] posterior states.
+          is_terminal: [N] bool, of the stored steps.
+          seed: [2] int32, stateless.
+
+        Returns:
+          H imagined steps from each start state.
+        """
         rssm = world_model.rssm
         seeds = tf.reshape(tf.random.split(seed, 2 * self.horizon), [self.horizon, 2, 2])
 
         def advance(carry, seeds):
             state, _ = carry
+            # An action is not to be improved through the input of later actions, only through
+            # the states and rewards that follow it.
             action = self.actor(tf.stop_gradient(rssm.features(state))).sample(seed=seeds[0])
             return rssm.imagine_step(state, action, seeds[1]), action
 
         first_action = tf.zeros([start.deter.shape[0], self.actor.action_size])
         states, action = tf.scan(advance, seeds, (start, first_action))
-        states = LatentState(
+        states = LatentState(  # [H+1, N, ...]
             *(tf.concat([first[None], rest], 0) for first, rest in zip(start, states, strict=True))
         )
         features = rssm.features(states)  # [H+1, N, F]
+        # Whether the episode ended at the start is known, so its discount is not predicted.
         discount = tf.concat(
             [world_model.discount_target(is_terminal)[None], world_model.discount(features[1:])], 0
         )
@@ -150,7 +166,7 @@ class ActorCritic(Module):
         reward = trajectory.reward
         if self._entropy_in_returns:
             entropy = self.actor(tf.stop_gradient(trajectory.features)).entropy()
-            reward += self._entropy_scale(update) * entropy
+            reward += self._entropy_scale(update) * entropy  # [H+1, N]
         target = lambda_return(
             reward[:-1], value[:-1], trajectory.discount[:-1], value[-1], self._lambda
         )
@@ -169,23 +185,28 @@ class ActorCritic(Module):
 
         Returns:
           Scalar loss and the entropy [H-1, N].
+
+        Raises:
+          ValueError: a term is not [H-1, N].
         """
         policy = self.actor(tf.stop_gradient(trajectory.features[:-2]))  # batch [H-1, N]
         mixing = self._mixing(update)
-        objective = 0.0
+        terms = {}
         if self.uses_reinforce:
-            action = trajectory.action[:-1]
+            action = trajectory.action[:-1]  # [H-1, N, A]
             if self._stop_action_gradient:
                 action = tf.stop_gradient(action)
+            # Any baseline that does not depend on the action leaves the mean gradient unchanged.
             advantage = tf.stop_gradient(target[1:] - value[:-2])
-            objective += mixing * policy.log_prob(action) * advantage
+            terms["Reinforce"] = mixing * policy.log_prob(action) * advantage
         if self.uses_dynamics:
-            objective += (1.0 - mixing) * target[1:]
+            terms["dynamics"] = (1.0 - mixing) * target[1:]
         entropy = policy.entropy()
-        objective += self._entropy_scale(update) * entropy
+        terms["entropy"] = self._entropy_scale(update) * entropy
         weight = tf.stop_gradient(trajectory.weight[:-2])
-        objective.shape.assert_is_compatible_with(weight.shape)
-        return -tf.reduce_mean(weight * objective), entropy
+        for name, term in {**terms, "weight": weight}.items():
+            check_shape(f"ActorCritic.actor_loss: {name}", term, target[1:].shape, "[H-1, N]")
+        return -tf.reduce_mean(weight * sum(terms.values())), entropy
 
     def critic_loss(self, trajectory: Trajectory, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Eq. 5: squared error to the targets, as the log-likelihood of a unit Normal.
@@ -196,11 +217,15 @@ class ActorCritic(Module):
 
         Returns:
           Scalar loss and the online critic's values [H, N].
+
+        Raises:
+          ValueError: a term is not [H, N].
         """
         mean = self._value(self.critic, tf.stop_gradient(trajectory.features[:-1]))
         likelihood = unit_normal(mean, 0).log_prob(tf.stop_gradient(target))
         weight = tf.stop_gradient(trajectory.weight[:-1])
-        likelihood.shape.assert_is_compatible_with(weight.shape)
+        for name, term in (("log-likelihood", likelihood), ("weight", weight)):
+            check_shape(f"ActorCritic.critic_loss: {name}", term, target.shape, "[H, N]")
         return -tf.reduce_mean(weight * likelihood), mean
 
     def value(self, features: tf.Tensor) -> tf.Tensor:
@@ -209,6 +234,7 @@ class ActorCritic(Module):
 
     def update_target_critic(self) -> None:
         """Copies the critic every `slow_update_interval` calls; the first call copies fully."""
+        # Counted in a variable that checkpoints hold, so that a resumed run keeps the rhythm.
         due = tf.equal(self.slow_updates % self._interval, 0)
         fraction = tf.where(tf.equal(self.slow_updates, 0), 1.0, self._fraction)
 

@@ -1,13 +1,12 @@
 """Latent variables of the world model behind one interface.
 
-A latent says how many numbers the networks must put out for it (`parameter_size`), what
-distribution they mean (`parameters`, `distribution`) and how a sample becomes features
-(`flatten`, `size`). To add one, write a class with these members and name it in gin:
+A latent says how many outputs of the networks it needs (`parameter_size`), which distribution
+they describe (`parameters`, `distribution`), and how a sample becomes features (`flatten`,
+`size`). To add a kind of latent, write a class with these members and name it in gin:
 
     RSSM.latent = @MyLatent()
 """
 
-import math
 from typing import Protocol
 
 import gin
@@ -24,9 +23,9 @@ from dreamer_tf.networks.distributions import (
 class Latent(Protocol):
     """What the RSSM needs to know about its stochastic variables."""
 
-    size: int
-    parameter_size: int
-    parameter_shape: tuple[int, ...]
+    size: int  # of a flattened sample
+    parameter_size: int  # number of network outputs
+    parameter_shape: tuple[int, ...]  # of one step's parameters
 
     def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
         """Network outputs [..., parameter_size] -> float32 [..., *parameter_shape]."""
@@ -43,7 +42,7 @@ class CategoricalLatent:
     """S variables of C classes with straight-through gradients (paper 2.1; Table D1: 32 x 32)."""
 
     def __init__(self, variables: int = 32, classes: int = 32):
-        """Sets the sizes.
+        """Sets the shape.
 
         Args:
           variables: S, number of categorical variables (Table D1: discrete latent dimensions).
@@ -68,10 +67,10 @@ class CategoricalLatent:
 
 @gin.configurable
 class GaussianLatent:
-    """K Gaussian variables, reparameterized: DreamerV1's latents and the ablation of Table 2."""
+    """K reparameterized Gaussian variables: DreamerV1's latents and an ablation (Table 2)."""
 
     def __init__(self, variables: int = 200, minimum_std: float = 0.1, std_bound: str = "sigmoid2"):
-        """Sets the size and how standard deviations are kept positive.
+        """Sets the number of variables and the function that keeps standard deviations positive.
 
         Args:
           variables: K, number of Gaussian variables.
@@ -84,7 +83,7 @@ class GaussianLatent:
         bounds = {"sigmoid2": lambda x: 2.0 * tf.sigmoid(x / 2.0), "softplus": tf.math.softplus}
         if std_bound not in bounds:
             raise UserError(
-                f"GaussianLatent.std_bound is '{std_bound}': use one of {list(bounds)}."
+                f"GaussianLatent.std_bound is '{std_bound}': use 'sigmoid2' or 'softplus'."
             )
         self._bound = bounds[std_bound]
         self._minimum_std = minimum_std
@@ -112,9 +111,13 @@ class BinaryLatent:
     """K binary variables with straight-through gradients (paper, Appendix C)."""
 
     def __init__(self, variables: int = 1024):
-        """Sets K, the number of binary variables."""
+        """Sets the size.
+
+        Args:
+          variables: K, number of binary variables.
+        """
         self.parameter_shape = (variables,)
-        self.parameter_size = self.size = math.prod(self.parameter_shape)
+        self.parameter_size = self.size = variables
 
     def parameters(self, outputs: tf.Tensor) -> tf.Tensor:
         """Logits [..., K]."""

@@ -24,7 +24,7 @@ from dreamer_tf.world_model.latents import CategoricalLatent, Latent
 
 
 class LatentState(NamedTuple):
-    """A compact model state. `features` of the world model are [stoch, deter]."""
+    """A compact model state; `RSSM.features` joins both parts."""
 
     stoch: tf.Tensor  # [..., latent size], the flattened sample z
     deter: tf.Tensor  # [..., D], the recurrent state h
@@ -55,8 +55,8 @@ class RSSM(Module):
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
           units: D, size of the recurrent state (Table D1: 600).
-          hidden_units: units of the layers around the GRU (released code: as `units`).
-          latent: the stochastic variables; 32 x 32 categoricals by default.
+          hidden_units: units of the layers around the GRU (released code: the same as `units`).
+          latent: the stochastic variables; None for 32 x 32 categoricals.
           layer_norm: layer norm inside the GRU (Appendix C).
           activation: Keras activation name.
         """
@@ -66,6 +66,8 @@ class RSSM(Module):
         self.feature_size = self.latent.size + units
         self._activation = keras.activations.get(activation)
         sizes = {"rng": rng, "precision": precision}
+        # Layers with two inputs are split in two, so that the half that does not depend on the
+        # state can be computed for all steps at once. They are initialized like the whole.
         joint = self.latent.size + action_size
         self._in_stoch = layers.dense(
             self.latent.size, hidden_units, name="rssm.in_stoch", fan_in=joint, **sizes
@@ -94,7 +96,7 @@ class RSSM(Module):
         self._post_out = layers.dense(hidden_units, outputs, name="rssm.post_out", **sizes)
 
     def initial(self, batch: int | tf.Tensor) -> LatentState:
-        """The zero state of an episode's start, [batch, ...]."""
+        """The zero state at the start of an episode, [batch, ...]."""
         return LatentState(
             tf.zeros([batch, self.latent.size], self.compute_dtype),
             tf.zeros([batch, self.units], self.compute_dtype),
@@ -110,8 +112,8 @@ class RSSM(Module):
     ) -> tuple[LatentState, tf.Tensor, tf.Tensor]:
         """Filters sequences: the posterior state at every step.
 
-        What does not depend on the state stays out of the loop: the halves of the first layers
-        that see the action and the embedding, and the whole prior.
+        Everything that does not depend on the previous state is computed outside the loop: the
+        halves of the first layers that see the action and the embedding, and the whole prior.
 
         Args:
           embedding: [B, T, E].
@@ -121,13 +123,15 @@ class RSSM(Module):
           seed: [2] int32, stateless.
 
         Returns:
-          posterior state [B, T, ...], posterior parameters and prior parameters
+          Posterior state [B, T, ...], posterior parameters and prior parameters
           [B, T, *parameter_shape] in float32.
         """
+        # Where an episode begins, the previous state and the action belong to another episode.
         keep = 1.0 - tf.cast(is_first, self.compute_dtype)[..., None]  # [B, T, 1]
         action = self._project(self._in_action, tf.cast(action, self.compute_dtype) * keep)
         embedding = self._project(self._post_embedding, embedding)
         seeds = tf.random.split(seed, embedding.shape[1])  # [T, 2]
+        # tf.scan runs over the first axis.
         embedding, action, keep = (_swap(x) for x in (embedding, action, keep))  # [T, B, ...]
         steps, batch = embedding.shape[:2]
         dense = [
@@ -150,6 +154,7 @@ class RSSM(Module):
             return tf.zeros((batch, *shape), dtype)
 
         hidden_units = self._post_deter.units
+        # The scan also returns the inputs of the layers, for the gradients of their weights.
         states, posterior, joint, hidden = tf.scan(
             step,
             (embedding, action, keep, seeds, [layer.probe for layer in dense]),
@@ -173,7 +178,18 @@ class RSSM(Module):
         state: LatentState,
         seed: tf.Tensor,
     ) -> LatentState:
-        """Filters one step: embedding [B, E], action [B, A], is_first [B], state [B, ...]."""
+        """Filters one step, as `observe` does in its loop.
+
+        Args:
+          embedding: [B, E].
+          action: [B, A], led to the embedding.
+          is_first: [B] bool.
+          state: [B, ...] state of the previous step.
+          seed: [2] int32, stateless.
+
+        Returns:
+          Posterior state [B, ...].
+        """
         keep = 1.0 - tf.cast(is_first, self.compute_dtype)[:, None]
         action = self._in_action(tf.cast(action, self.compute_dtype) * keep)
         deter = self._recur(LatentState(state.stoch * keep, state.deter * keep), action)
@@ -182,7 +198,16 @@ class RSSM(Module):
         return LatentState(self._sample(parameters, seed), deter)
 
     def imagine_step(self, state: LatentState, action: tf.Tensor, seed: tf.Tensor) -> LatentState:
-        """Predicts one step with the prior: state [N, ...], action [N, A] taken in that state."""
+        """Predicts one step with the prior.
+
+        Args:
+          state: [N, ...].
+          action: [N, A], taken in that state.
+          seed: [2] int32, stateless.
+
+        Returns:
+          The next state [N, ...].
+        """
         action = self._in_action(tf.cast(action, self.compute_dtype))
         deter = self._recur(state, action)
         return LatentState(self._sample(self.prior(deter), seed), deter)
@@ -206,23 +231,30 @@ class RSSM(Module):
 
     @staticmethod
     def _project(layer: keras.layers.Dense, x: tf.Tensor) -> tf.Tensor:
-        """Applies a Dense layer to the last axis as one matrix product."""
+        """Applies a Dense layer to the last axis as one matrix product, not one per step."""
         flat = layer(tf.reshape(x, [-1, x.shape[-1]]))
         return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [layer.units]], 0))
 
 
 class LoopDense:
-    """A Dense layer inside a loop, with its weight gradient as one matrix product after it.
+    """A Dense layer inside a loop whose weight gradient is one matrix product after the loop.
 
-    Differentiating through a loop would make a matrix product with only B rows, and add its result
-    to an array of the size of the weights, in every step. Here the weights are constants inside
-    the loop, and zeros (`probe`, one slice a step) are added to the outputs. The gradient of the
-    zeros is the gradient of the outputs, and what it means for the weights is computed at once
-    for all steps, from the `inputs` that are filled in after the loop.
+    Ordinary differentiation computes a matrix product with only B rows in every step, and adds
+    each result to an array as large as the weights. That is slow. Here the weights are constants
+    inside the loop, and the layer adds zeros (`probe`, one slice per step) to its outputs. The
+    gradient of the zeros is the gradient of the outputs. From it and from `inputs`, which are set
+    after the loop, the gradient of the weights follows for all steps at once.
     """
 
     def __init__(self, layer: keras.layers.Dense, steps: int, batch: int, dtype: str):
-        """Takes the weights of a layer for a loop of `steps` over `batch` rows."""
+        """Reads the weights of a layer, once for the whole loop.
+
+        Args:
+          layer: built, with a bias and without an activation.
+          steps: T.
+          batch: B.
+          dtype: precision of the loop.
+        """
         self.inputs: tf.Tensor | None = None  # [T, B, I], set after the loop
         self._kernel = tf.cast(layer.kernel.value, dtype)
         self._bias = tf.cast(layer.bias.value, dtype)

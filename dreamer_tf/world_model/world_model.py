@@ -1,6 +1,7 @@
 """The world model and its loss (paper 2.1, eq. 2)."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import gin
@@ -8,7 +9,7 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.decoders import Decoder
 from dreamer_tf.networks.distributions import tfd, unit_normal
@@ -16,9 +17,11 @@ from dreamer_tf.networks.encoders import Encoder
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.schedules import Value, as_schedule
+from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.world_model.rssm import RSSM, LatentState
 
 _REWARD_TRANSFORMS = {"tanh": tf.tanh, "identity": tf.identity, "sign": tf.sign}
+_GRADIENT_HEADS = ("image", "reward", "discount")
 
 
 class Batch(NamedTuple):
@@ -26,14 +29,14 @@ class Batch(NamedTuple):
 
     observation: dict[str, tf.Tensor]  # images [B, T, H, W, C] uint8, vectors [B, T, K] float32
     action: tf.Tensor  # [B, T, A] float32, the action that LED to observation t
-    reward: tf.Tensor  # [B, T] float32, raw
-    is_first: tf.Tensor  # [B, T] bool
-    is_last: tf.Tensor  # [B, T] bool, the episode ended here for whatever reason
+    reward: tf.Tensor  # [B, T] float32, not transformed
+    is_first: tf.Tensor  # [B, T] bool, an episode starts here
+    is_last: tf.Tensor  # [B, T] bool, the episode ended here, terminated or truncated
     is_terminal: tf.Tensor  # [B, T] bool, the environment terminated; False on a time limit
 
 
 class WorldModelOutputs(NamedTuple):
-    """What the loss computed on the way."""
+    """What the loss is made of."""
 
     posterior: LatentState  # [B, T, ...]
     posterior_parameters: tf.Tensor  # [B, T, *parameter_shape]
@@ -76,9 +79,9 @@ class WorldModel(Module):
           discount: gamma (Table D1: 0.995).
           kl_scale: beta, number or schedule over updates (Table D1: 0.1).
           kl_balance: alpha, the share of the KL loss that trains the prior (Algorithm 2,
-            Table D1: 0.8); None for the plain KL that trains both sides fully.
+            Table D1: 0.8); None for the plain KL, which trains both sides fully.
           free_nats: nats below which the KL loss has no gradient (DreamerV1: 3).
-          free_average: whether free nats apply to the mean of the batch or to each step.
+          free_average: applies free nats to the mean over the batch; False: to each step.
           reward_transform: 'tanh', 'identity' or 'sign' (Table D1: tanh).
           reward_scale: weight of the reward loss.
           discount_scale: weight of the discount loss (released code: 5).
@@ -87,19 +90,12 @@ class WorldModel(Module):
             everywhere, so use it only where episodes never terminate.
           gradient_heads: which of 'image', 'reward', 'discount' send gradients into the features
             (Table 2: no image gradients, no reward gradients).
+
+        Raises:
+          UserError: unknown reward transform or gradient head.
         """
         super().__init__(precision)
-        if reward_transform not in _REWARD_TRANSFORMS:
-            raise UserError(
-                f"WorldModel.reward_transform is '{reward_transform}': use one of "
-                f"{list(_REWARD_TRANSFORMS)}."
-            )
-        unknown = set(gradient_heads) - {"image", "reward", "discount"}
-        if unknown:
-            raise UserError(
-                f"WorldModel.gradient_heads names {sorted(unknown)}: use 'image', 'reward' and "
-                "'discount'."
-            )
+        _check_settings(reward_transform, gradient_heads)
         self._discount = discount
         self._kl_scale = as_schedule(kl_scale)
         self._kl_balance = kl_balance
@@ -107,6 +103,7 @@ class WorldModel(Module):
         self._free_average = free_average
         self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
         self._gradient_heads = tuple(gradient_heads)
+        # All modules draw their weights from one generator: their order is part of every result.
         sizes = {"rng": rng, "precision": precision}
         self.encoder = Encoder(observation_space, **sizes)
         self.rssm = RSSM(self.encoder.size, action_size, **sizes)
@@ -119,12 +116,12 @@ class WorldModel(Module):
             with gin.config_scope("discount"):
                 self._discount_head = MLP(self.feature_size, {"logit": 1}, name="discount", **sizes)
         self._scales = dict.fromkeys(observation_space.spaces, image_scale)
+        self._scales |= {"reward": reward_scale, "discount": discount_scale}
         # The part of a unit Normal's loss that no prediction can lower, in nats.
         self.loss_floors = {
             key: 0.5 * math.log(2.0 * math.pi) * math.prod(box.shape)
             for key, box in observation_space.spaces.items()
         }
-        self._scales |= {"reward": reward_scale, "discount": discount_scale}
 
     def preprocess(self, batch: Batch) -> Batch:
         """Scales images to [-0.5, 0.5] and transforms rewards; the rest passes through."""
@@ -145,6 +142,7 @@ class WorldModel(Module):
     def discount_target(self, is_terminal: tf.Tensor) -> tf.Tensor:
         """The true discount factor: gamma, or 0 where the environment terminated (2.1)."""
         if self._discount_head is None:
+            # As in the authors' code: a model that cannot predict an end ignores it here too.
             return tf.fill(tf.shape(is_terminal), tf.constant(self._discount, tf.float32))
         return (1.0 - tf.cast(is_terminal, tf.float32)) * self._discount
 
@@ -154,22 +152,22 @@ class WorldModel(Module):
         """The loss of eq. 2 on one batch.
 
         Args:
-          batch: sequences, [B, T, ...], unprocessed.
+          batch: sequences, [B, T, ...], not preprocessed.
           seed: [2] int32, stateless.
           update: number of the update, for schedules.
-          state: [B, ...] state before the batch; zeros where None.
+          state: [B, ...] state before the batch; None for zeros.
 
         Returns:
           Scalar float32 loss, and what it is made of.
 
         Raises:
-          ValueError: the batch has a wrong rank or dtype.
+          ValueError: the batch or a term of the loss has a wrong shape or dtype.
         """
         _check_batch(batch)
         data = self.preprocess(batch)
         size, length = batch.reward.shape
         flat = {key: _merge(value) for key, value in data.observation.items()}  # [B*T, ...]
-        embedding = tf.reshape(self.encoder(flat), [size, length, self.encoder.size])
+        embedding = tf.reshape(self.encoder(flat), [size, length, self.encoder.size])  # [B, T, E]
         states, posterior, prior = self.rssm.observe(
             embedding,
             data.action,
@@ -177,17 +175,19 @@ class WorldModel(Module):
             state or self.rssm.initial(size),
             seed,
         )
-        predictions = self._predictions(self.rssm.features(states))
+        predictions = self._predictions(self.rssm.features(states))  # features [B, T, F]
         targets = data.observation | {
             "reward": data.reward,
             "discount": self.discount_target(data.is_terminal),
         }
         likelihoods = {key: head.log_prob(targets[key]) for key, head in predictions.items()}
         kl_loss, kl = self.kl_loss(posterior, prior)
+        check_shape("WorldModel.loss: kl", kl, (size, length), "[B, T]")
         losses = {"kl": kl_loss}
         total = self._kl_scale(update) * kl_loss
         for key, likelihood in likelihoods.items():
-            likelihood.shape.assert_is_compatible_with([size, length])
+            name = f"WorldModel.loss: log-likelihood of '{key}'"
+            check_shape(name, likelihood, (size, length), "[B, T]")
             losses[key] = -tf.reduce_mean(likelihood)
             total += self._scales[key] * losses[key]
         return total, WorldModelOutputs(states, posterior, prior, likelihoods, kl, losses)
@@ -195,12 +195,12 @@ class WorldModel(Module):
     def open_loop(
         self, batch: Batch, seed: tf.Tensor, context: int
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Predicts observations from actions alone, after the first `context` of them were seen.
+        """Predicts observations from actions alone, after seeing the first `context` of them.
 
         Args:
-          batch: sequences of T steps without an episode's start after the context.
+          batch: sequences of T steps; no episode starts after the context.
           seed: [2] int32, stateless.
-          context: observations that the posterior filters, at least 1.
+          context: number of observations that the posterior filters, at least 1.
 
         Returns:
           The preprocessed observations and their predictions (reconstructions up to `context`),
@@ -222,10 +222,10 @@ class WorldModel(Module):
         def advance(state: LatentState, now: tuple[tf.Tensor, tf.Tensor]) -> LatentState:
             return self.rssm.imagine_step(state, *now)
 
-        actions = tf.transpose(batch.action[:, context:], [1, 0, 2])
+        actions = tf.transpose(batch.action[:, context:], [1, 0, 2])  # [T-context, B, A]
         last = LatentState(*(x[:, -1] for x in states))
         dreamt = tf.scan(advance, (actions, tf.random.split(seeds[1], length - context)), last)
-        states = LatentState(
+        states = LatentState(  # [B, T, ...]
             *(
                 tf.concat([seen, tf.transpose(later, [1, 0, 2])], 1)
                 for seen, later in zip(states, dreamt, strict=True)
@@ -234,7 +234,7 @@ class WorldModel(Module):
         return truth, self.decode(states)
 
     def decode(self, state: LatentState) -> dict[str, tf.Tensor]:
-        """Mean of each observation in a state, float32: images in [-0.5, 0.5], vectors."""
+        """Mean of each observation in a state, float32; images are in [-0.5, 0.5]."""
         means = self.decoder.means(self.rssm.features(state))
         return {key: tf.cast(mean, tf.float32) for key, mean in means.items()}
 
@@ -247,11 +247,17 @@ class WorldModel(Module):
 
         Returns:
           Scalar loss, and KL(posterior || prior) per step, [...], in nats.
+
+        Raises:
+          ValueError: the divergence is not one number per step.
         """
+        steps = posterior.shape[: -len(self.rssm.latent.parameter_shape)]
 
         def divergence(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
             distribution = self.rssm.latent.distribution
-            return tfd.kl_divergence(distribution(left), distribution(right))
+            value = tfd.kl_divergence(distribution(left), distribution(right))
+            check_shape("WorldModel.kl_loss: divergence", value, steps, "one per step")
+            return value
 
         def free(value: tf.Tensor) -> tf.Tensor:
             if self._free_average:
@@ -261,6 +267,8 @@ class WorldModel(Module):
         if self._kl_balance is None:
             value = divergence(posterior, prior)
             return free(value), value
+        # Both have the same value. They differ in which side learns: the prior is to learn faster
+        # than the posterior, so that the posterior is not pulled towards an untrained prior.
         value = divergence(tf.stop_gradient(posterior), prior)
         regularizer = divergence(posterior, tf.stop_gradient(prior))
         balance = self._kl_balance
@@ -279,6 +287,7 @@ class WorldModel(Module):
     def _predictions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
         """Distributions of all targets, for features [B, T, F]."""
 
+        # A head outside of `gradient_heads` still learns, but does not shape the features.
         def view(head: str) -> tf.Tensor:
             return features if head in self._gradient_heads else tf.stop_gradient(features)
 
@@ -286,6 +295,7 @@ class WorldModel(Module):
         predictions["reward"] = unit_normal(self.reward(view("reward")), 0)
         if self._discount_head is not None:
             logit = self._discount_head(view("discount"))["logit"][..., 0]
+            # The target gamma * (1 - is_terminal) is a soft label, which float32 allows.
             predictions["discount"] = tfd.Bernoulli(logits=logit, dtype=tf.float32)
         return predictions
 
@@ -295,16 +305,29 @@ def _merge(x: tf.Tensor) -> tf.Tensor:
     return tf.reshape(x, [-1, *x.shape[2:]])
 
 
+def _check_settings(reward_transform: str, gradient_heads: Sequence[str]) -> None:
+    if reward_transform not in _REWARD_TRANSFORMS:
+        raise UserError(
+            f"WorldModel.reward_transform is '{reward_transform}': use one of "
+            f"{list(_REWARD_TRANSFORMS)}.{did_you_mean(reward_transform, _REWARD_TRANSFORMS)}"
+        )
+    unknown = sorted(set(gradient_heads) - set(_GRADIENT_HEADS))
+    if unknown:
+        raise UserError(
+            f"WorldModel.gradient_heads names {unknown}: use 'image', 'reward' and 'discount'."
+        )
+
+
 def _check_batch(batch: Batch) -> None:
-    size = batch.reward.shape
-    if len(size) != 2:
-        raise ValueError(f"Batch.reward must be [B, T], but it is {size}.")
-    if len(batch.action.shape) != 3 or batch.action.shape[:2] != size:
-        raise ValueError(f"Batch.action must be [B, T, A] with {size}: {batch.action.shape}.")
+    """Wrong shapes would otherwise broadcast, or fail deep inside a matrix product."""
+    check_shape("Batch.reward", batch.reward, (None, None), "[B, T]")
+    size = tuple(batch.reward.shape)
+    check_shape("Batch.action", batch.action, (*size, None), "[B, T, A]")
     for name in ("is_first", "is_last", "is_terminal"):
         flag = getattr(batch, name)
-        if flag.shape != size or flag.dtype != tf.bool:
-            raise ValueError(f"Batch.{name} must be bool {size}: {flag.dtype} {flag.shape}.")
+        check_shape(f"Batch.{name}", flag, size, "[B, T]")
+        if flag.dtype != tf.bool:
+            raise ValueError(f"Batch.{name} is {flag.dtype.name}, but must be bool.")
     for key, value in batch.observation.items():
-        if value.shape[:2] != size:
-            raise ValueError(f"Batch.observation['{key}'] must start with {size}: {value.shape}.")
+        others = [None] * (len(value.shape) - 2)
+        check_shape(f"Batch.observation['{key}']", value, (*size, *others), "[B, T, ...]")
