@@ -20,7 +20,7 @@ def action_size(space: gymnasium.Space) -> int:
 
 @gin.configurable(denylist=["features", "action_space", "rng", "precision"])
 class Actor(Module):
-    """Categorical actions for a Discrete space, truncated normal ones in (-1, 1) for a Box."""
+    """One-hot actions for a Discrete space, truncated normal ones in (-1, 1) for a Box."""
 
     def __init__(
         self,
@@ -39,8 +39,8 @@ class Actor(Module):
           action_space: Discrete or Box.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          minimum_std: smallest scale of a truncated normal.
-          initial_std: shift of the scale's raw output.
+          minimum_std: smallest scale of a truncated normal (released code: 0.1).
+          initial_std: added to the raw output of the scale (released code: 0).
         """
         super().__init__(precision)
         self.discrete = isinstance(action_space, gymnasium.spaces.Discrete)
@@ -58,6 +58,7 @@ class Actor(Module):
         outputs = self._mlp(features)
         if self.discrete:
             return StraightThroughOneHot(logits=outputs["out"], dtype=tf.float32)
-        mean = tf.tanh(outputs["out"])
+        mean = tf.tanh(outputs["out"])  # [..., A]
+        # 2 sigmoid(x / 2) bounds the scale: a wider normal is almost uniform in (-1, 1) already.
         std = 2.0 * tf.sigmoid((outputs["std"] + self._initial_std) / 2.0) + self._minimum_std
         return tfd.Independent(TruncatedNormal(mean, std, low=-1.0, high=1.0), 1)

@@ -27,7 +27,7 @@ def lambda_return(
       [H, ...] float32.
 
     Raises:
-      ValueError: shapes or dtypes do not fit.
+      ValueError: shapes do not match, or a dtype is not float32.
     """
     for name, array in (("reward", reward), ("value", value), ("discount", discount)):
         if array.dtype != tf.float32 or array.shape != reward.shape:
@@ -39,18 +39,19 @@ def lambda_return(
         raise ValueError(
             f"lambda_return: bootstrap is {bootstrap.shape}, but must be {reward.shape[1:]}."
         )
-    following = tf.concat([value[1:], bootstrap[None]], 0)  # value[t + 1]
+    following = tf.concat([value[1:], bootstrap[None]], 0)  # value[t + 1], [H, ...]
     inputs = reward + discount * (1.0 - lambda_) * following
     returns = []
     accumulated = bootstrap
-    for step in reversed(range(reward.shape[0])):
-        accumulated = inputs[step] + discount[step] * lambda_ * accumulated
+    # H is small and known, so the loop is unrolled when it is compiled.
+    for t in reversed(range(reward.shape[0])):
+        accumulated = inputs[t] + discount[t] * lambda_ * accumulated
         returns.append(accumulated)
     return tf.stack(returns[::-1], 0)
 
 
 def cumulative_weights(discount: tf.Tensor) -> tf.Tensor:
-    """Probability of still being in the episode before each state (paper 2.2).
+    """How much each state counts: the discounted probability of reaching it (paper 2.2).
 
     Args:
       discount: [H, ...] discount at each state.

@@ -17,9 +17,9 @@ from dreamer_tf.networks.module import Module
 class ImageDecoder(keras.layers.Layer):
     """Transposed convolutions from features to the mean of an image.
 
-    1 -> 5 -> 13 -> 30 -> 64 for the kernels 5, 5, 6, 6 with stride 2. The first map has a 1x1
-    input, so it is a dense layer from 32 depth channels to 5x5x(4 depth): the same linear map
-    without a convolution.
+    With kernels 5, 5, 6, 6 and stride 2 the size grows as 1 -> 5 -> 13 -> 30 -> 64. The first
+    transposed convolution has a 1x1 input. It is computed by a dense layer, from 32 depth channels
+    to 5x5x(4 depth): the same linear map, without a convolution.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class ImageDecoder(keras.layers.Layer):
         if shape[:2] != (size, size):
             raise UserError(
                 f"The decoder makes images of {size}x{size} with Decoder.kernels={tuple(kernels)}, "
-                f"but the environment returns {shape[0]}x{shape[1]}: make the environment return "
-                f"{size}x{size} images, or change Encoder.kernels and Decoder.kernels."
+                f"but the environment returns {shape[0]}x{shape[1]}: return {size}x{size} images "
+                "from the environment, or change Encoder.kernels and Decoder.kernels."
             )
         channels = [depth * 2**index for index in reversed(range(len(kernels) - 1))]
         channels.append(shape[2])
@@ -52,6 +52,7 @@ class ImageDecoder(keras.layers.Layer):
             features, inner, rng=rng, precision=precision, name=f"{name}.linear"
         )
         area = kernels[0] ** 2
+        # One bias per channel, as a convolution has, not one per pixel.
         self._first = keras.layers.Dense(
             area * channels[0],
             use_bias=False,
@@ -82,7 +83,7 @@ class ImageDecoder(keras.layers.Layer):
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """[N, F] -> mean image [N, H, W, C] in the compute precision."""
         x = self._first(self._linear(features))
-        x = tf.reshape(x, (-1, *self._first_shape))
+        x = tf.reshape(x, (-1, *self._first_shape))  # [N, 5, 5, 4 depth]
         x = self._activation(x + tf.cast(self._first_bias, x.dtype))
         for layer in self._convs:
             x = layer(x)
@@ -111,12 +112,13 @@ class Decoder(Module):
           features: F, the size of the model features.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          depth: channels of the last hidden transposed convolution; the ones before it double.
+          depth: channels of the last hidden transposed convolution; each earlier one has twice
+            as many.
           kernels: kernel size of each transposed convolution.
           activation: Keras activation name.
 
         Raises:
-          UserError: the kernels do not lead to the image size of the environment.
+          UserError: the kernels do not make images of the environment's size.
         """
         super().__init__(precision)
         self._images = {
@@ -143,7 +145,7 @@ class Decoder(Module):
     def means(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Mean of each observation for features of any leading shape, [..., F] -> [..., *shape]."""
         leading = tf.shape(features)[:-1]
-        flat = tf.reshape(features, [-1, features.shape[-1]])
+        flat = tf.reshape(features, [-1, features.shape[-1]])  # convolutions take one batch axis
         means = {}
         for key, decoder in self._images.items():
             image = decoder(flat)

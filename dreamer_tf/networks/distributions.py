@@ -1,7 +1,7 @@
 """TFP distributions whose samples carry the gradients that DreamerV2 needs.
 
-All of them work in float32, whatever the precision of the networks (DESIGN: logits, KL and
-returns stay float32).
+All of them compute in float32, whatever the precision of the networks: logits, KL and returns
+are too sensitive to rounding for 16 bits.
 """
 
 import tensorflow as tf
@@ -13,13 +13,14 @@ tfd = tfp.distributions
 class StraightThroughOneHot(tfd.OneHotCategorical):
     """One-hot categorical with straight-through gradients (paper, Algorithm 1).
 
-    A sample is exactly one-hot; its gradient is that of the class probabilities. TFP's own
-    `OneHotCategoricalStraightThrough` has the same gradient, but rounds the value.
+    A sample is exactly one-hot, and its gradient is that of the class probabilities. TFP's own
+    `OneHotCategoricalStraightThrough` has the same gradient, but its values are rounded.
     """
 
     def _sample_n(self, n, seed=None):
         sample = super()._sample_n(n, seed)
         probs = self.probs_parameter()
+        # The bracket is exactly 0; adding `probs` first would leave rounding errors in the sample.
         return sample + (probs - tf.stop_gradient(probs))
 
 
@@ -33,13 +34,12 @@ class StraightThroughBernoulli(tfd.Bernoulli):
 
 
 class TruncatedNormal(tfd.TruncatedNormal):
-    """Truncated normal whose samples stay clear of the bounds (paper, Appendix A).
+    """Truncated normal whose samples keep a margin to the bounds (paper, Appendix A).
 
-    The clipping of the sample passes gradients through unchanged, so that an action at the
-    bound still moves its distribution.
+    Gradients pass the clipping unchanged, so an action at the bound still moves its distribution.
     """
 
-    MARGIN = 1e-6
+    MARGIN = 1e-6  # as in the authors' code
 
     def _sample_n(self, n, seed=None):
         sample = super()._sample_n(n, seed)
@@ -60,5 +60,13 @@ def one_hot(logits: tf.Tensor) -> tfd.Independent:
 
 
 def unit_normal(mean: tf.Tensor, event_axes: int) -> tfd.Independent:
-    """Normal with unit variance: its log-likelihood is a squared error plus a constant."""
+    """Normal with unit variance; its log-likelihood is a negative squared error plus a constant.
+
+    Args:
+      mean: [..., *event] in any precision.
+      event_axes: how many of the last axes belong to one event.
+
+    Returns:
+      A float32 distribution with batch shape [...].
+    """
     return tfd.Independent(tfd.Normal(tf.cast(mean, tf.float32), 1.0), event_axes)

@@ -47,8 +47,8 @@ class Encoder(Module):
           observation_space: images [H, W, C] and vectors [K] by name.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          depth: channels of the first convolution; doubled by every further one.
-          kernels: kernel size of each convolution; their number sets how far the image shrinks.
+          depth: channels of the first convolution; every further one has twice as many.
+          kernels: kernel size of each convolution; each of them about halves the image.
           activation: Keras activation name.
 
         Raises:
@@ -63,13 +63,14 @@ class Encoder(Module):
             stack = []
             for index, kernel in enumerate(kernels):
                 filters = depth * 2**index
+                # Stride 2 without padding.
                 height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
                 if min(height, width) < 1:
                     raise UserError(
                         f"Observation '{key}' of shape {observation_space[key].shape} is too small "
-                        f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: make "
-                        "the environment return larger images (in Gymnasium's, raise "
-                        "create_gym_environment.image_size) or shorten Encoder.kernels."
+                        f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: return "
+                        "larger images from the environment (create_gym_environment.image_size "
+                        "for Gymnasium's) or shorten Encoder.kernels."
                     )
                 stack.append(
                     layers.conv(
@@ -101,12 +102,12 @@ class Encoder(Module):
         Returns:
           [N, size] in the compute precision.
         """
-        parts = []
+        parts = []  # [N, ...] each
         for key, stack in self._convs.items():
             x = observation[key]
             for layer in stack:
-                x = layer(x)
-            parts.append(tf.reshape(x, [-1, math.prod(x.shape[1:])]))
+                x = layer(x)  # [N, H', W', C']
+            parts.append(tf.reshape(x, [-1, math.prod(x.shape[1:])]))  # [N, H'*W'*C']
         if self._mlp is not None:
             keys = vector_keys(self._space)
             vector = tf.concat([observation[key] for key in keys], -1)

@@ -15,12 +15,11 @@ class GRUCell(keras.layers.Layer):
         update    = sigmoid(update - 1)
         state'    = update * candidate + (1 - update) * state
 
-    The reset gate scales the candidate after the state has been mixed in, and the bias of -1
-    makes the cell keep its state at first.
+    The reset gate scales the candidate after the state was mixed in.
     """
 
-    UPDATE_BIAS = -1.0
-    NORM_EPSILON = 1e-3
+    UPDATE_BIAS = -1.0  # an untrained cell mostly keeps its state
+    NORM_EPSILON = 1e-3  # Keras's default, which the authors' code uses
 
     def __init__(
         self,
@@ -32,12 +31,23 @@ class GRUCell(keras.layers.Layer):
         precision: layers.Precision,
         name: str,
     ):
+        """Builds the cell.
+
+        Args:
+          inputs: I, size of the inputs.
+          units: D, size of the state.
+          norm: whether there is a layer norm.
+          rng: draws the seeds of the initialization.
+          precision: Keras precision policy of the layers.
+          name: prefix of the weights' names.
+        """
         super().__init__(dtype=precision, name=name)
         self.linear = layers.dense(
             inputs + units, 3 * units, rng=rng, precision=precision, name=f"{name}.linear"
         )
         self._norm = None
         if norm:
+            # Sums over 3D numbers are too coarse in 16 bits.
             self._norm = keras.layers.LayerNormalization(
                 epsilon=self.NORM_EPSILON, dtype="float32", name=f"{name}.norm"
             )
@@ -49,7 +59,10 @@ class GRUCell(keras.layers.Layer):
         return self.gates(self.linear(tf.concat([inputs, state], -1)), state)
 
     def gates(self, parts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """What follows the linear map: its outputs [N, 3D], state [N, D] -> new state [N, D]."""
+        """The cell after its linear map: outputs of it [N, 3D], state [N, D] -> state [N, D].
+
+        Separate from `call`, because the RSSM computes the linear map in a way of its own.
+        """
         if self._norm is not None:
             parts = tf.cast(self._norm(parts), state.dtype)
         reset, candidate, update = tf.split(parts, 3, -1)

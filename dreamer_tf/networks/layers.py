@@ -1,7 +1,7 @@
 """Keras layers that are built at once, with a seeded Glorot initialization.
 
-Every layer knows its input size when it is made, so nothing is created lazily, and takes its
-random numbers from the generator that is passed in, so one run seed fixes every weight.
+Every layer knows its input size, so no weight is created later, inside a compiled function. The
+random numbers come from the generator that is passed in, so one run seed fixes every weight.
 """
 
 import math
@@ -18,7 +18,15 @@ def glorot_uniform(
     """Glorot's uniform initialization for given fans.
 
     The fans are explicit because some layers here are parts of a larger linear map (a split
-    Dense, a dense transposed convolution) and must be initialized like the whole.
+    Dense, a dense transposed convolution). They must be initialized like the whole.
+
+    Args:
+      rng: draws the seed.
+      fan_in: number of inputs of one output.
+      fan_out: number of outputs of one input.
+
+    Returns:
+      A uniform initializer with a fixed seed.
     """
     limit = math.sqrt(6.0 / (fan_in + fan_out))
     seed = int(rng.integers(2**31))
@@ -46,7 +54,10 @@ def dense(
       name: unique name; it is the key of the weights in a checkpoint.
       activation: Keras activation name, or None for a linear layer.
       use_bias: whether a bias is added.
-      fan_in: number of inputs of the whole map where this layer is a part of it.
+      fan_in: number of inputs of the whole map, if this layer is a part of one.
+
+    Returns:
+      The layer, with its weights.
     """
     layer = keras.layers.Dense(
         units,
@@ -70,7 +81,20 @@ def conv(
     name: str,
     activation: str | None,
 ) -> keras.layers.Conv2D:
-    """A built convolution with stride 2 and no padding; `inputs` and `filters` are channels."""
+    """A built convolution with stride 2 and no padding.
+
+    Args:
+      inputs: channels of the input.
+      filters: channels of the output.
+      kernel: height and width of the kernel.
+      rng: draws the seed of the initialization.
+      precision: Keras precision policy of the layers.
+      name: unique name; it is the key of the weights in a checkpoint.
+      activation: Keras activation name, or None for a linear layer.
+
+    Returns:
+      The layer, with its weights.
+    """
     area = kernel * kernel
     layer = keras.layers.Conv2D(
         filters,
@@ -95,7 +119,7 @@ def conv_transpose(
     name: str,
     activation: str | None,
 ) -> keras.layers.Conv2DTranspose:
-    """A built transposed convolution with stride 2 and no padding."""
+    """A built transposed convolution with stride 2 and no padding; arguments as for `conv`."""
     area = kernel * kernel
     layer = keras.layers.Conv2DTranspose(
         filters,

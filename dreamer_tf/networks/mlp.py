@@ -31,7 +31,7 @@ class MLP(Module):
           outputs: size of each linear output, by name; empty for the hidden layers alone.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          name: prefix of the weights' names.
+          name: prefix of the weights' names, which are keys in a checkpoint.
           num_layers: number of hidden layers (Table D1).
           units: units of each hidden layer (Table D1).
           activation: Keras activation name (paper 2.1: ELU).
@@ -58,6 +58,7 @@ class MLP(Module):
     def hidden(self, features: tf.Tensor) -> tf.Tensor:
         """The last hidden layer: [..., inputs] -> [..., units], in the compute precision."""
         shape = tf.shape(features)[:-1]
+        # One matrix product for all leading axes is faster than a batched one.
         x = tf.reshape(features, [-1, features.shape[-1]])
         for layer in self._hidden:
             x = layer(x)

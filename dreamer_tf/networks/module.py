@@ -1,4 +1,4 @@
-"""Composites of Keras layers."""
+"""Groups of Keras layers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,13 +7,18 @@ import keras
 
 
 class Module:
-    """Several Keras layers that belong together; finds their variables.
+    """Several Keras layers that belong together; it finds their variables.
 
-    Not a Keras layer itself: gin wraps constructors, and Keras cannot inspect a wrapped one.
-    Layers and modules are found in attributes, lists and dicts, in the order of assignment.
+    It is no Keras layer itself, because gin wraps constructors and Keras cannot inspect a wrapped
+    one. Layers and modules are found in attributes, lists and dicts, in the order of assignment.
     """
 
     def __init__(self, precision: keras.DTypePolicy):
+        """Stores the precision; subclasses assign their layers afterwards.
+
+        Args:
+          precision: Keras precision policy of the layers.
+        """
         self._precision = precision
 
     @property
@@ -38,6 +43,7 @@ class Module:
 
 
 def _find(value: Any) -> Iterator[keras.layers.Layer]:
+    # The order matters: optimizer state in a checkpoint is numbered by it.
     if isinstance(value, keras.layers.Layer):
         yield value
     elif isinstance(value, Module):

@@ -1,4 +1,4 @@
-"""Adam as DreamerV2 uses it: clipped, with decoupled weight decay, safe under float16."""
+"""Adam as DreamerV2 uses it: clipping, decoupled weight decay, loss scaling for float16."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,11 @@ from dreamer_tf.networks.schedules import Value, as_schedule
 
 
 class _DecoupledAdam(keras.optimizers.Adam):
-    """Keras Adam with a decay that is not scaled by the learning rate, in one fused kernel."""
+    """Keras Adam with a weight decay that the learning rate does not scale.
+
+    Keras's own decay is scaled by it. The fused kernel does the arithmetic of Keras's Adam in one
+    operation per variable instead of several.
+    """
 
     def __init__(self, epsilon: float, decay: float):
         super().__init__(learning_rate=0.0, epsilon=epsilon)
@@ -44,12 +48,13 @@ class StepResult(NamedTuple):
 
 @gin.configurable(denylist=["variables", "name", "loss_scaling"])
 class Optimizer:
-    """Global-norm clipping, decoupled weight decay and Adam, applied only if all is finite.
+    """Global-norm clipping, decoupled weight decay and Adam (Table D1).
 
-    In this order (Table D1): global norm of the gradients, clipping, `w = (1 - decay) * w` for
-    every weight, Adam. A step with a gradient that is not finite leaves weights and moments
-    untouched. Under float16 the loss is scaled so that small gradients survive: the scale is
-    halved on an overflow and doubled after `scale_period` good steps.
+    The order is: global norm of the gradients, clipping, `w = (1 - decay) * w` for every weight,
+    Adam. If a gradient is not finite, the step is skipped: weights and moments stay as they are.
+
+    With float16, small gradients would become 0. So the loss is scaled up before it is
+    differentiated. The scale halves after an overflow and doubles after `scale_period` good steps.
     """
 
     MAX_SCALE = 2.0**24
@@ -67,7 +72,7 @@ class Optimizer:
         initial_scale: float = 2.0**15,
         scale_period: int = 2000,
     ):
-        """Makes the optimizer and its state.
+        """Creates the optimizer and its state.
 
         Args:
           variables: the weights to train.
@@ -77,7 +82,7 @@ class Optimizer:
           epsilon: added to the square root of the second moment (Table D1).
           weight_decay: fraction that every weight loses in each step (Table D1).
           loss_scaling: whether losses are scaled, for float16.
-          initial_scale: first loss scale.
+          initial_scale: loss scale of the first step.
           scale_period: good steps after which the loss scale doubles.
         """
         self.name = name
@@ -87,6 +92,7 @@ class Optimizer:
         self._loss_scaling = loss_scaling
         self._scale_period = scale_period
         self._adam = _DecoupledAdam(epsilon, weight_decay)
+        # Moments exist before the first step, so that a checkpoint of update 0 is complete.
         self._adam.build(variables)
         self.loss_scale = tf.Variable(initial_scale if loss_scaling else 1.0, dtype=tf.float32)
         self._good_steps = tf.Variable(0, dtype=tf.int64)
@@ -113,11 +119,11 @@ class Optimizer:
         """Makes one step.
 
         Args:
-          gradients: of `scale_loss(loss)` with regard to the variables, in their order; None
-            where the loss does not depend on a variable.
+          gradients: of `scale_loss(loss)` with respect to the variables, in their order; None
+            if the loss does not depend on a variable.
 
         Returns:
-          The norm before clipping and whether the step was made.
+          The norm before clipping, and whether the step was made.
         """
         gradients = [
             tf.zeros(variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
@@ -125,7 +131,7 @@ class Optimizer:
         ]
         if self._loss_scaling:
             gradients = [gradient / self.loss_scale for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
+        norm = tf.linalg.global_norm(gradients)  # not finite if any gradient is not
         finite = tf.math.is_finite(norm)
         tf.cond(finite, lambda: self._step(gradients, norm), self._skip)
         return StepResult(norm, finite)
@@ -136,6 +142,7 @@ class Optimizer:
         self._adam.learning_rate.assign(self._learning_rate(self._adam.iterations.value))
         self._adam.apply(gradients, self._variables)
         if self._loss_scaling:
+            # Small scales lose small gradients, so a larger one is tried again and again.
             grow = tf.equal(self._good_steps.assign_add(1) % self._scale_period, 0)
             grown = tf.minimum(self.loss_scale * 2.0, self.MAX_SCALE)
             self.loss_scale.assign(tf.where(grow, grown, self.loss_scale))
@@ -143,7 +150,7 @@ class Optimizer:
 
     def _skip(self) -> tf.Tensor:
         self.skipped.assign_add(1)
-        if self._loss_scaling:
+        if self._loss_scaling:  # the scale was too large
             self._good_steps.assign(0)
             self.loss_scale.assign(tf.maximum(self.loss_scale / 2.0, 1.0))
         return tf.constant(False)

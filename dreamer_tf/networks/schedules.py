@@ -1,4 +1,6 @@
-"""Values that change over time, as gin configurables that any number accepts.
+"""Hyperparameters that change during training.
+
+Gin can bind a schedule wherever a `Value` is expected:
 
     ActorCritic.entropy_scale = 1e-3                     # a constant
     ActorCritic.entropy_scale = @entropy/linear_schedule()
@@ -19,14 +21,14 @@ Value = float | int | Schedule
 
 
 def as_schedule(value: Value) -> Schedule:
-    """Turns a number into a constant schedule; a schedule passes through."""
+    """Turns a number into a constant schedule; a schedule is returned unchanged."""
     if callable(value):
         return value
     return lambda update: tf.constant(value, tf.float32)
 
 
 def is_constant(value: Value, number: float) -> bool:
-    """Whether the value is this number for the whole run, known before it starts."""
+    """Whether the value is this number for the whole run; then terms of a loss can be left out."""
     return not callable(value) and float(value) == number
 
 
@@ -38,13 +40,30 @@ def _fraction(update: tf.Tensor, steps: float) -> tf.Tensor:
 def linear_schedule(
     initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
 ) -> Schedule:
-    """Straight line from `initial` to `final` over `steps` updates, then `final`."""
+    """Straight line from `initial` to `final` over `steps` updates, then `final`.
+
+    Args:
+      initial: value at update 0.
+      final: value from update `steps` on.
+      steps: number of updates.
+
+    Returns:
+      The schedule.
+    """
     return lambda update: initial + _fraction(update, steps) * (final - initial)
 
 
 @gin.configurable(module="dreamer_tf")
 def warmup_schedule(value: float = gin.REQUIRED, steps: int = gin.REQUIRED) -> Schedule:
-    """Straight line from 0 to `value` over `steps` updates, then `value`."""
+    """Straight line from 0 to `value` over `steps` updates, then `value`.
+
+    Args:
+      value: value from update `steps` on.
+      steps: number of updates.
+
+    Returns:
+      The schedule.
+    """
     return linear_schedule(initial=0.0, final=value, steps=steps)
 
 
@@ -52,7 +71,16 @@ def warmup_schedule(value: float = gin.REQUIRED, steps: int = gin.REQUIRED) -> S
 def exponential_schedule(
     initial: float = gin.REQUIRED, final: float = gin.REQUIRED, halflife: int = gin.REQUIRED
 ) -> Schedule:
-    """Approaches `final`: every `halflife` updates the distance to it halves."""
+    """Approaches `final`: the distance to it halves every `halflife` updates.
+
+    Args:
+      initial: value at update 0.
+      final: value after many updates.
+      halflife: number of updates.
+
+    Returns:
+      The schedule.
+    """
 
     def value(update: tf.Tensor) -> tf.Tensor:
         halvings = tf.cast(update, tf.float32) / halflife
@@ -68,9 +96,12 @@ def horizon_schedule(
     """Discount whose horizon grows in a straight line: 1 - 1 / horizon(update).
 
     Args:
-      initial: horizon in steps at update 0.
-      final: horizon in steps from update `steps` on.
+      initial: horizon in agent steps at update 0.
+      final: horizon in agent steps from update `steps` on.
       steps: number of updates.
+
+    Returns:
+      The schedule.
     """
 
     def value(update: tf.Tensor) -> tf.Tensor:
