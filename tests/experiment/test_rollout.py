@@ -168,10 +168,10 @@ def test_streams_hold_what_their_environment_delivered(tmp_path):
     replay = runner.agent.replay
     for stream in range(3):
         count = replay._streams[stream].count
-        rows = slice(stream * replay._rows, stream * replay._rows + count)
-        steps = replay._maps["observation.vector"][rows, 1]
-        action, reward = replay._maps["action"][rows], replay._maps["reward"][rows]
-        is_first = replay._maps["flags"][rows, 0].astype(bool)
+        rows = slice(stream * replay._ring.rows, stream * replay._ring.rows + count)
+        steps = replay._ring.arrays["observation.vector"][rows, 1]
+        action, reward = replay._ring.arrays["action"][rows], replay._ring.arrays["reward"][rows]
+        is_first = replay._ring.arrays["flags"][rows, 0].astype(bool)
         np.testing.assert_array_equal(steps == 0, is_first)
         np.testing.assert_array_equal(np.diff(steps)[~is_first[1:]], 1)
         np.testing.assert_array_equal(reward[~is_first], action[~is_first] + 0.5)
@@ -283,11 +283,11 @@ def test_a_failed_environment_is_restarted(tmp_path, environments, capsys):
     assert runner.finished and runner._interruptions == 2
     printed = capsys.readouterr().err
     assert printed.count("the simulator broke") == 2 and "restarted (0 restarts left)" in printed
-    flags, count = runner.agent.replay._maps["flags"], len(runner.agent.replay) // environments
-    is_first, is_last, is_terminal = flags[:count].astype(bool).T
+    stored, count = runner.agent.replay._ring.arrays, len(runner.agent.replay) // environments
+    is_first, is_last, is_terminal = stored["flags"][:count].astype(bool).T
     # Every episode has an end before the next one begins; broken ones have no terminal step.
     np.testing.assert_array_equal(is_last[:-1], is_first[1:])
-    steps = runner.agent.replay._maps["observation.vector"][:count, 1]
+    steps = stored["observation.vector"][:count, 1]
     cut = is_last & (steps == 3)
     assert cut.sum() >= 1 and not is_terminal[cut].any()
 

@@ -72,10 +72,10 @@ MECHANISMS = {
         "tests/experiment/test_signals.py::test_the_second_signal_ends_the_process_at_once",
     ),
     "the disk's space is checked": (
-        "replay/episode_replay.py",
+        "replay/ring.py",
         "if missing > free and",
         "if False and",
-        "tests/replay/test_episode_replay.py::test_too_little_disk",
+        "tests/replay/test_ring.py::test_too_little_disk_is_a_user_error_with_the_size",
     ),
     "a full disk is told from other errors": (
         "storage/disk.py",
@@ -127,7 +127,7 @@ MECHANISMS = {
     ),
     "overwritten steps are forgotten": (
         "replay/episode_replay.py",
-        "lost=max(0, int(head) - self._rows)",
+        "lost=max(0, int(head) - self._ring.rows)",
         "lost=0",
         "tests/replay/test_episode_replay.py::test_resume_never_shows_overwritten_steps",
     ),

@@ -1,11 +1,6 @@
-"""The replay: boundaries, wrap-around, short episodes, sampling, resuming."""
+"""Batches of the replay: boundaries, wrap-around, short episodes, prefetching, resuming."""
 
 import json
-import os
-import re
-import subprocess
-import sys
-from collections import Counter
 
 import gymnasium
 import numpy as np
@@ -14,52 +9,7 @@ import pytest
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.replay.sampling import ReleasedSampling, UniformSampling
-
-SPACE = gymnasium.spaces.Dict(
-    {
-        "image": gymnasium.spaces.Box(0, 255, (4, 4, 1), np.uint8),
-        "number": gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32),
-    }
-)
-ACTIONS = gymnasium.spaces.Discrete(5)
-
-
-def make(directory, **settings) -> EpisodeReplay:
-    defaults = {"seed": 0, "capacity": 100, "reserve": 20, "batch_size": 8, "sequence_length": 10}
-    return EpisodeReplay(directory, SPACE, ACTIONS, **(defaults | settings))
-
-
-def add_episode(replay, length, *, number=0, terminal=True, finished=True, stream=0):
-    """Adds `length` steps; observations name the episode and the step."""
-    for step in range(length):
-        last = finished and step == length - 1
-        replay.add(
-            {
-                "image": np.full((4, 4, 1), step % 256, np.uint8),
-                "number": np.array([number, step], np.float32),
-            },
-            step % 5,
-            float(step),
-            is_first=step == 0,
-            is_last=last,
-            is_terminal=last and terminal,
-            stream=stream,
-        )
-
-
-def check_sequences(batch, first_resets=True):
-    """What holds for every sequence, whatever was stored."""
-    number, step = batch.observation["number"][..., 0], batch.observation["number"][..., 1]
-    same = number[:, 1:] == number[:, :-1]
-    np.testing.assert_array_equal(np.diff(step, axis=1)[same], 1)
-    # A new episode begins exactly where is_first says so, apart from the first column.
-    np.testing.assert_array_equal(batch.is_first[:, 1:], ~same)
-    assert batch.is_first[:, 0].all() or not first_resets
-    # ... and only after a step that was the last of its episode.
-    np.testing.assert_array_equal(batch.is_last[:, :-1], ~same)
-    np.testing.assert_array_equal(batch.observation["image"][..., 0, 0, 0], step % 256)
-    np.testing.assert_array_equal(batch.action, step % 5)
-    np.testing.assert_array_equal(batch.reward, step)
+from tests.replay.replays import SPACE, add_episode, check_sequences, make
 
 
 def test_sequences_keep_steps_together(tmp_path):
@@ -77,7 +27,7 @@ def test_sequences_keep_steps_together(tmp_path):
     replay.close()
 
 
-def test_long_episodes_are_not_left(tmp_path):
+def test_a_sequence_stays_inside_a_long_episode(tmp_path):
     """Where the episode is long enough, a sequence stays inside it."""
     replay = make(tmp_path)
     for number in range(3):
@@ -88,7 +38,7 @@ def test_long_episodes_are_not_left(tmp_path):
     replay.close()
 
 
-def test_wrap_around(tmp_path):
+def test_batches_stay_right_while_the_ring_wraps_around(tmp_path):
     """The ring is overwritten many times; the newest steps are always there."""
     replay = make(tmp_path, capacity=50, reserve=7)
     lengths = np.random.default_rng(0).integers(1, 33, 60)
@@ -98,7 +48,7 @@ def test_wrap_around(tmp_path):
             continue
         assert len(replay) == min(50, replay.steps_added)
         oldest = replay.steps_added - len(replay)
-        replay._plan = None  # the batch that was chosen before the episode is another test's
+        replay._plan = None  # chosen before this episode was added
         replay._pending = None
         batch = replay.sample()
         check_sequences(batch)
@@ -110,7 +60,7 @@ def test_wrap_around(tmp_path):
     replay.close()
 
 
-def test_running_episode_is_used(tmp_path):
+def test_the_running_episode_is_sampled_too(tmp_path):
     replay = make(tmp_path)
     add_episode(replay, 15, finished=False)
     batch = replay.sample()
@@ -134,7 +84,7 @@ def test_short_episodes_are_joined(tmp_path):
     replay.close()
 
 
-def test_too_little_data(tmp_path):
+def test_a_batch_needs_as_many_steps_as_a_sequence(tmp_path):
     replay = make(tmp_path)
     add_episode(replay, 9, finished=False)
     assert not replay.can_sample()
@@ -143,52 +93,7 @@ def test_too_little_data(tmp_path):
     replay.close()
 
 
-def draws(sampling, replay, count, length):
-    rng = np.random.default_rng(1)
-    found = Counter()
-    for _ in range(count):
-        [[segment]] = sampling.draw(replay._streams, length, 1, rng)
-        found[segment.start] += 1
-    return found
-
-
-@pytest.mark.parametrize("total", [10, 11, 30])
-def test_start_distribution(tmp_path, total):
-    """Paper 2.1: uniform in the episode, then clipped to the last start that fits."""
-    replay = make(tmp_path)
-    add_episode(replay, total)
-    count, length = 20_000, 10
-    found = draws(UniformSampling(), replay, count, length)
-    expected = dict.fromkeys(range(total - length), 1 / total)
-    expected[total - length] = length / total
-    assert set(found) == set(expected)
-    for start, probability in expected.items():
-        error = 5 * np.sqrt(probability * (1 - probability) / count)
-        assert abs(found[start] / count - probability) <= error + 1e-9
-    replay.close()
-
-
-def test_start_distribution_without_ends(tmp_path):
-    replay = make(tmp_path)
-    add_episode(replay, 30)
-    found = draws(UniformSampling(prioritize_ends=False), replay, 20_000, 10)
-    assert set(found) == set(range(21))
-    assert all(abs(times / 20_000 - 1 / 21) < 0.01 for times in found.values())
-    replay.close()
-
-
-def test_every_step_counts_the_same(tmp_path):
-    """Episodes are drawn by their length, not uniformly over episodes."""
-    replay = make(tmp_path)
-    add_episode(replay, 80, number=0)
-    add_episode(replay, 20, number=1)
-    found = draws(UniformSampling(), replay, 10_000, 10)
-    late = sum(times for start, times in found.items() if start >= 80)
-    assert abs(late / 10_000 - 0.2) < 0.02
-    replay.close()
-
-
-def test_prefetching_changes_nothing(tmp_path):
+def test_prefetching_does_not_change_the_batches(tmp_path):
     replays = [make(tmp_path / str(on), prefetch=on) for on in (True, False)]
     batches = []
     for replay in replays:
@@ -203,8 +108,8 @@ def test_prefetching_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("sampling", [UniformSampling, lambda: ReleasedSampling(3, 7)])
-def test_resume_goes_on_with_the_same_batches(tmp_path, sampling):
-    """Steps that came after the checkpoint are forgotten, those before it are all there."""
+def test_a_resumed_replay_delivers_the_same_batches(tmp_path, sampling):
+    """Steps after the checkpoint are forgotten, all steps before it are there."""
     replay = make(tmp_path, sampling=sampling(), capacity=60, reserve=30)
     for number in range(8):
         add_episode(replay, 12, number=number)
@@ -228,7 +133,7 @@ def test_resume_goes_on_with_the_same_batches(tmp_path, sampling):
 
 
 def test_resume_never_shows_overwritten_steps(tmp_path):
-    """More was added since the checkpoint than the reserve holds."""
+    """More steps were added since the checkpoint than the reserve holds."""
     replay = make(tmp_path, capacity=40, reserve=10)
     add_episode(replay, 40, number=0)
     state = replay.state()
@@ -243,7 +148,7 @@ def test_resume_never_shows_overwritten_steps(tmp_path):
 
 
 def test_overwritten_steps_stay_forgotten(tmp_path):
-    """Also those of the batch that had been chosen, and after a second kill."""
+    """Also the steps of the batch that was chosen already, and after a second kill."""
     settings = {"capacity": 40, "reserve": 10, "batch_size": 30}
     replay = make(tmp_path, **settings)
     add_episode(replay, 40, number=0)
@@ -271,7 +176,7 @@ def test_overwritten_steps_stay_forgotten(tmp_path):
     replay.close()
 
 
-def test_everything_may_be_overwritten(tmp_path):
+def test_a_replay_resumes_empty_if_everything_was_overwritten(tmp_path):
     replay = make(tmp_path, capacity=20, reserve=5)
     add_episode(replay, 12)
     state = replay.state()
@@ -286,7 +191,7 @@ def test_everything_may_be_overwritten(tmp_path):
 
 
 def test_a_new_run_forgets_what_an_abandoned_one_wrote(tmp_path):
-    """Killed before its first checkpoint, after it had filled the ring."""
+    """The abandoned run was killed before its first checkpoint, after it had filled the ring."""
     replay = make(tmp_path, capacity=20, reserve=5)
     add_episode(replay, 90)
     replay.close()
@@ -301,12 +206,12 @@ def test_a_new_run_forgets_what_an_abandoned_one_wrote(tmp_path):
     replay.close()
 
 
-def test_a_capacity_below_a_sequence_is_refused(tmp_path):
+def test_a_capacity_below_a_sequence_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=r"EpisodeReplay\.capacity is 9 steps"):
         make(tmp_path, capacity=9)
 
 
-def test_cut_episode_is_truncated(tmp_path):
+def test_a_cut_episode_is_truncated_and_not_terminated(tmp_path):
     replay = make(tmp_path)
     add_episode(replay, 12, finished=False)
     replay.close_episodes()
@@ -319,7 +224,7 @@ def test_cut_episode_is_truncated(tmp_path):
     replay.close()
 
 
-def test_streams_do_not_mix(tmp_path):
+def test_a_sequence_never_mixes_streams(tmp_path):
     replay = make(tmp_path, num_streams=2)
     for step in range(30):
         for stream in range(2):
@@ -342,7 +247,7 @@ def test_streams_do_not_mix(tmp_path):
     replay.close()
 
 
-def test_continuous_actions(tmp_path):
+def test_continuous_actions_are_stored_as_vectors(tmp_path):
     space = gymnasium.spaces.Box(-1, 1, (3,))
     replay = EpisodeReplay(
         tmp_path, SPACE, space, seed=0, capacity=50, reserve=0, batch_size=2, sequence_length=4
@@ -362,7 +267,7 @@ def test_continuous_actions(tmp_path):
     replay.close()
 
 
-def test_wrong_use_is_named(tmp_path):
+def test_a_step_that_does_not_fit_is_an_error_with_its_name(tmp_path):
     replay = make(tmp_path)
     with pytest.raises(ValueError, match="is_first is False"):
         add = {"image": np.zeros((4, 4, 1)), "number": np.zeros(2)}
@@ -373,45 +278,7 @@ def test_wrong_use_is_named(tmp_path):
     replay.close()
 
 
-def test_too_little_disk(tmp_path, monkeypatch):
-    usage = os.statvfs(tmp_path)
-    free = usage.f_bavail * usage.f_frsize
-    with pytest.raises(UserError, match=r"EpisodeReplay\.capacity") as error:
-        make(tmp_path, capacity=int(free))  # 30 bytes and more a step
-    assert "GB" in error.value.sentence and "--base_dir" in error.value.sentence
-    assert not list(tmp_path.iterdir())
-
-
-def test_too_little_address_space(tmp_path):
-    """In a process of its own that may have half a GB more than it has; the files are sparse."""
-    code = f"""
-import resource
-from tests.replay.test_episode_replay import make
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**29,) * 2)
-make({str(tmp_path)!r}, capacity=50_000_000)
-"""
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert re.search(r"UserError: The replay maps 1\.\d GB .* \(ulimit -v\)", found.stderr)
-
-
-def test_files_of_another_configuration(tmp_path):
-    make(tmp_path).close()
-    with pytest.raises(UserError, match="another configuration"):
-        make(tmp_path, capacity=200)
-
-
-def test_announced_bytes_are_those_on_disk(tmp_path):
-    replay = make(tmp_path, capacity=100, reserve=20)
-    assert replay.bytes == 120 * (16 + 8 + 4 + 4 + 3)
-    assert replay.bytes == sum(
-        path.stat().st_size for path in tmp_path.iterdir() if path.name != "head.bin"
-    )
-    replay.close()
-
-
-def test_reading_beside_a_running_training(tmp_path):
-    """Who reads changes no file, sees the checkpoint's steps, and none that were overwritten."""
+def test_a_reader_beside_a_running_training_changes_nothing_and_sees_no_lost_steps(tmp_path):
     writer = make(tmp_path)
     for number in range(6):
         add_episode(writer, 20, number=number)

@@ -1,0 +1,103 @@
+"""The rules that choose sequences: where they start and what they may contain."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from dreamer_tf.replay.sampling import ReleasedSampling, UniformSampling
+from dreamer_tf.replay.streams import Stream
+from tests.replay.replays import add_episode, make
+
+
+def draws(sampling, replay, count, length):
+    rng = np.random.default_rng(1)
+    found = Counter()
+    for _ in range(count):
+        [[segment]] = sampling.draw(replay._streams, length, 1, rng)
+        found[segment.start] += 1
+    return found
+
+
+@pytest.mark.parametrize("total", [10, 11, 30])
+def test_starts_have_the_distribution_of_the_paper(tmp_path, total):
+    """Paper 2.1: uniform in the episode, then clipped to the last start that fits."""
+    replay = make(tmp_path)
+    add_episode(replay, total)
+    count, length = 20_000, 10
+    found = draws(UniformSampling(), replay, count, length)
+    expected = dict.fromkeys(range(total - length), 1 / total)
+    expected[total - length] = length / total
+    assert set(found) == set(expected)
+    for start, probability in expected.items():
+        error = 5 * np.sqrt(probability * (1 - probability) / count)
+        assert abs(found[start] / count - probability) <= error + 1e-9
+    replay.close()
+
+
+def test_starts_are_uniform_without_prioritized_ends(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 30)
+    found = draws(UniformSampling(prioritize_ends=False), replay, 20_000, 10)
+    assert set(found) == set(range(21))
+    assert all(abs(times / 20_000 - 1 / 21) < 0.01 for times in found.values())
+    replay.close()
+
+
+def test_episodes_are_drawn_by_their_length(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 80, number=0)
+    add_episode(replay, 20, number=1)
+    found = draws(UniformSampling(), replay, 10_000, 10)
+    late = sum(times for start, times in found.items() if start >= 80)
+    assert abs(late / 10_000 - 0.2) < 0.02
+    replay.close()
+
+
+def stream_of(*lengths, capacity=1000):
+    stream = Stream(capacity)
+    for length in lengths:
+        for step in range(length):
+            stream.append(step == 0, step == length - 1)
+    return stream
+
+
+@pytest.mark.parametrize("sampling", [UniformSampling(), ReleasedSampling(3, 7)])
+def test_nothing_is_drawn_from_too_few_steps(sampling):
+    rng = np.random.default_rng(0)
+    assert sampling.draw([Stream(10)], 4, 2, rng) is None
+    assert sampling.draw([stream_of(3)], 4, 2, rng) is None
+    assert sampling.draw([stream_of(3), stream_of(9)], 4, 2, rng) is not None
+
+
+def test_released_pieces_add_up_and_their_rest_begins_the_next_sequence():
+    sampling, rng = ReleasedSampling(3, 7), np.random.default_rng(0)
+    drawn = sampling.draw([stream_of(20, 30)], 5, 40, rng)
+    assert all(sum(piece.length for piece in row) == 5 for row in drawn)
+    continued = 0
+    for before, row in itertools.pairwise(drawn):
+        last, first = before[-1], row[0]
+        if not first.begins:
+            assert first.start == last.start + last.length
+            continued += 1
+    assert continued > 5
+
+
+def test_released_sampling_never_draws_episodes_of_the_minimum_length():
+    sampling, rng = ReleasedSampling(5, 5), np.random.default_rng(0)
+    drawn = sampling.draw([stream_of(5, 6, 4)], 5, 50, rng)
+    assert {piece.start for row in drawn for piece in row} <= {5, 6, 7, 8, 9, 10}
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(3, (3, False)), (4, None)])
+def test_a_rest_that_was_overwritten_is_dropped(lost, expected):
+    sampling = ReleasedSampling(8, 8)
+    sampling.restore([[0, 3, 4, 0]])
+    stream = stream_of(12, 12)
+    stream.lost = lost
+    [[first, *_]] = sampling.draw([stream], 5, 1, np.random.default_rng(0))
+    if expected:
+        assert (first.start, first.begins) == expected
+    else:
+        assert first.start >= lost and first.begins
