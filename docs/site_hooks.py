@@ -15,6 +15,7 @@ PAGES = {
     "README.md": "index.md",
     "benchmarks/README.md": "benchmarks.md",
     "baselines/README.md": "baselines.md",
+    "tests/data/golden/README.md": "golden.md",
     "CONTRIBUTING.md": "contributing.md",
     "WORKSPACE.md": "workspace.md",
     "CHANGELOG.md": "changelog.md",

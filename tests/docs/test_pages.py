@@ -67,6 +67,13 @@ def test_the_readme_is_short():
     assert len(README.read_bytes()) <= 8000
 
 
+@every_page
+def test_table_cells_are_short(page):
+    rows = [line for line in pages.prose(page).splitlines() if line.startswith("|")]
+    cells = [cell.strip() for row in rows for cell in row.split("|")]
+    assert max(map(len, cells), default=0) <= 150, max(cells, key=len)
+
+
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text()
     for page in DOCS:
@@ -119,6 +126,8 @@ def test_paths_exist(page):
         ):
             continue
         assert (ROOT / match[1]).exists(), span
+        if " test_" in span:
+            assert f"def {span.split()[-1]}(" in (ROOT / match[1]).read_text(), span
     for span in pages.spans(page):
         if re.fullmatch(r"[a-z_]+/[a-z_0-9]+\.py", span) and not (ROOT / span).exists():
             assert (ROOT / "dreamer_tf" / span).exists(), span
