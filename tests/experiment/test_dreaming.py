@@ -9,8 +9,6 @@ from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import dreaming, gin_files, policy
 from dreamer_tf.experiment.runner import DreamerRunner
-from dreamer_tf.open_loop import drawing
-from dreamer_tf.open_loop.prediction import OpenLoop
 from tests.helpers import TINY, ScriptedEnvironment
 from tests.small_models import everything, sequences
 
@@ -89,42 +87,6 @@ def test_the_context_is_reconstructed_as_in_training(mode_samples):
     )
 
 
-def test_frames():
-    truth = np.full((2, 6, 8, 8, 1), -0.5)
-    prediction = np.full((2, 6, 8, 8, 1), 0.5)
-    dream = OpenLoop({"image": truth, "vector": np.zeros((2, 6, 3))}, {"image": prediction}, 2)
-    shown = drawing.frames(dream)
-    assert shown.dtype == np.uint8 and shown.shape == (6, 3 + 3 * 10, 2 * 10, 3)
-    np.testing.assert_array_equal(shown[0, 0, 0], drawing._SEES)
-    np.testing.assert_array_equal(shown[2, 0, 0], drawing._DREAMS)
-    assert (shown[:, 3:11, :8] == 0).all() and (shown[:, 13:21, 10:18] == 255).all()
-    assert (shown[:, 23:31, :8] == 255).all()  # predicted too bright
-    assert drawing.frames(dream, scale=2).shape == (6, 66, 40, 3)
-    errors = OpenLoop({"image": truth}, {"image": prediction}, 2).errors()
-    np.testing.assert_array_equal(errors["image"], np.ones(6))
-
-
-def test_curves_of_numbers():
-    """Without images: truth black, prediction blue and then orange, growing to the right."""
-    truth = np.linspace(0, 1, 6)[None, :, None] * np.ones((2, 1, 3))
-    dream = OpenLoop({"vector": truth}, {"vector": 1 - truth}, 2)
-    shown = drawing.frames(dream)
-    height, width = drawing._PLOT
-    assert shown.shape == (6, 3 + 3 * (height + 2), 2 * (width + 2), 3)
-    plot = shown[:, 3 : 3 + height, :width]
-
-    def columns(frame, color):
-        return np.flatnonzero((plot[frame] == color).all(-1).any(0))
-
-    for frame in range(6):
-        assert columns(frame, (0, 0, 0)).max() == round(1 + (width - 3) * frame / 5)
-    assert len(columns(1, drawing._DREAMS)) == 0 and columns(5, drawing._SEES).max() < 25
-    assert columns(5, drawing._DREAMS).max() == width - 2
-    # The truth rises, the prediction falls.
-    assert (plot[5, : height // 2, -3:] == 0).all(-1).any()
-    assert (plot[5, height // 2 :, -3:] == drawing._DREAMS).all(-1).any()
-
-
 class Walk(ScriptedEnvironment):
     """Shows the sum of the actions that were taken."""
 
@@ -162,7 +124,7 @@ def stored(tmp_path_factory):
     return directory
 
 
-def test_every_iteration_is_shown(stored):
+def test_every_iteration_writes_a_gif_and_histograms(stored):
     [gif] = (stored / "dreams").iterdir()
     assert gif.name == "iteration-000000.gif" and gif.read_bytes()[:4] == b"GIF8"
     lines = (stored / "metrics/json_lines/metrics.jsonl").read_text()
@@ -178,7 +140,7 @@ def test_every_iteration_is_shown(stored):
         assert values[f"Histogram/{name}"].tensor.ByteSize() > 0
 
 
-def test_dreams_of_a_stored_run(stored):
+def test_a_stored_run_predicts_its_environment_and_its_replay(stored):
     environment = Walk()
     found = policy.load_policy(stored, environment=environment)
     dream = dreaming.in_environment(found.agent, found.environment, 3, 6, random=True, seed=1)
@@ -240,7 +202,7 @@ def test_sequences_for_looking_lie_within_an_episode(stored):
     assert replay.whole_sequences(1, 14, np.random.default_rng(0)) is None
 
 
-def test_context_is_checked(tmp_path):
+def test_a_context_as_long_as_the_prediction_is_named(tmp_path):
     gin_files.parse(["atari.gin"], [*TINY, "DreamerRunner.dream_context=50"])
     with pytest.raises(UserError, match=r"DreamerRunner\.dream_context is 50"):
         DreamerRunner(tmp_path, ScriptedEnvironment)

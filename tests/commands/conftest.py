@@ -1,0 +1,14 @@
+"""A trained run for the tests of all commands."""
+
+import pytest
+
+from tests.commands.processes import SMALL, run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run on ALE Pong with a tiny model, in the default base directory."""
+    directory = tmp_path_factory.mktemp("trained")
+    result = run(directory, "train", "--gin_files=atari.gin", "--seed=4", *SMALL)
+    assert result.returncode == 0, result.stderr
+    return directory, result
