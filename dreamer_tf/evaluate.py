@@ -62,5 +62,10 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Entry point of the console script `dreamer-evaluate`."""
     command_line.run(main)
+
+
+if __name__ == "__main__":
+    run()
