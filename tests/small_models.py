@@ -1,15 +1,22 @@
-"""Tiny agents and learners for the tests, and batches for them."""
+"""Tiny agents, learners and networks for the tests, and batches for them."""
 
+import gymnasium
+import keras
 import numpy as np
+import tensorflow as tf
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
+from dreamer_tf.agents.encoding import ActionEncoding
 from dreamer_tf.agents.learner import Learner
+from dreamer_tf.behavior.actor_critic import ActorCritic
 
 # Importing `launch` registers the Runner and the environments, which atari.gin binds.
 from dreamer_tf.experiment import gin_files, launch  # noqa: F401
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.storage.checkpoints import Checkpoint
-from tests.helpers import TINY, ScriptedEnvironment
+from dreamer_tf.world_model.rssm import LatentState
+from dreamer_tf.world_model.world_model import WorldModel
+from tests.helpers import TINY, ScriptedEnvironment, bind
 
 
 def configure(*bindings):
@@ -51,3 +58,34 @@ def everything(runner):
     checkpoint = Checkpoint({}, {})
     runner.agent.save(checkpoint)
     return checkpoint
+
+
+def settings(precision="float32", seed=0):
+    """What the constructor of every network takes."""
+    return {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
+
+
+def make_world_model(*bindings, precision="float32", images=False, action_size=3):
+    configure(*bindings)
+    space = ScriptedEnvironment(images=images).observation_space
+    return WorldModel(space, action_size, **settings(precision))
+
+
+def make_behavior(world_model, *bindings, action_space=None):
+    bind(*bindings)
+    action_space = action_space or gymnasium.spaces.Discrete(3)
+    return ActorCritic(world_model.feature_size, action_space, **settings())
+
+
+def make_batch(**sizes):
+    """`sequences` as the world model takes them."""
+    encoding = ActionEncoding(gymnasium.spaces.Discrete(3))
+    return encoding.batch(tf.nest.map_structure(tf.constant, sequences(**sizes)))
+
+
+def random_state(rssm, *shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return LatentState(
+        stoch=tf.constant(rng.normal(size=(*shape, rssm.latent.size)), tf.float32),
+        deter=tf.constant(rng.normal(size=(*shape, rssm.units)), tf.float32),
+    )

@@ -9,6 +9,7 @@ from dreamer_tf.networks.distributions import (
     TruncatedNormal,
     one_hot,
     tfd,
+    unit_normal,
 )
 
 SEED = (1, 2)
@@ -58,3 +59,16 @@ def test_a_seed_fixes_the_sample(compiled):
     draw = tf.function(draw) if compiled else draw
     np.testing.assert_array_equal(draw(tf.constant(SEED)), draw(tf.constant(SEED)))
     assert (draw(tf.constant(SEED)).numpy() != draw(tf.constant([1, 3])).numpy()).any()
+
+
+def test_unit_normal_is_a_squared_error_and_a_constant():
+    mean, value = tf.constant([[1.0, 2.0], [0.0, 0.0]]), tf.constant([[1.0, 4.0], [3.0, 0.0]])
+    constant = 2 * 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(
+        unit_normal(mean, 1).log_prob(value), [-2.0 - constant, -4.5 - constant], rtol=1e-6
+    )
+
+
+def test_unit_normal_computes_in_float32():
+    assert unit_normal(tf.zeros([2, 3], tf.float16), 1).log_prob(tf.zeros([2, 3])).shape == (2,)
+    assert unit_normal(tf.zeros([2, 3], tf.float16), 0).dtype == tf.float32
