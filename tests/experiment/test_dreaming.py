@@ -5,86 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import dreaming, gin_files, policy
 from dreamer_tf.experiment.runner import DreamerRunner
 from tests.helpers import TINY, ScriptedEnvironment
-from tests.small_models import everything, sequences
-
-
-def make_learner():
-    gin_files.parse(["atari.gin"], TINY)
-    environment = ScriptedEnvironment(images=True)
-    return Learner(environment.observation_space, environment.action_space, seed=0)
-
-
-def batch_of(learner, found):
-    return learner.encoding.batch(tf.nest.map_structure(tf.constant, found))
-
-
-def flags_of_one_episode(found):
-    first = np.zeros_like(found.is_first)
-    first[:, 0] = True
-    return found._replace(is_first=first)
-
-
-def predictions(learner, found, context, mode_samples):
-    seed = tf.constant([1, 2])
-    return learner.world_model.open_loop(batch_of(learner, found), seed, context)[1]
-
-
-def test_open_loop_sees_the_context_and_nothing_after_it(mode_samples):
-    learner = make_learner()
-    found = flags_of_one_episode(sequences(images=True))
-    before = predictions(learner, found, 3, mode_samples)
-    for key, stored in found.observation.items():
-        changed = stored.copy()
-        changed[:, 3:] = 255 - changed[:, 3:] if stored.dtype == np.uint8 else 9.0
-        after = predictions(
-            learner,
-            found._replace(observation=found.observation | {key: changed}),
-            3,
-            mode_samples,
-        )
-        for name in before:
-            np.testing.assert_array_equal(before[name], after[name])
-        changed = stored.copy()
-        changed[:, 2] = 255 - changed[:, 2] if stored.dtype == np.uint8 else 9.0
-        after = predictions(
-            learner,
-            found._replace(observation=found.observation | {key: changed}),
-            3,
-            mode_samples,
-        )
-        assert np.abs(before["vector"] - after["vector"])[:, 2:].max() > 0
-        np.testing.assert_array_equal(before["vector"][:, :2], after["vector"][:, :2])
-
-
-def test_dreamt_actions_are_those_that_led_to_the_prediction(mode_samples):
-    """The action of index t changes the prediction of t and of what follows, nothing before."""
-    learner = make_learner()
-    found = flags_of_one_episode(sequences(images=True))
-    before = predictions(learner, found, 2, mode_samples)["vector"].numpy()
-    for step in range(1, 6):
-        action = found.action.copy()
-        action[:, step] = (action[:, step] + 1) % 3
-        after = predictions(learner, found._replace(action=action), 2, mode_samples)["vector"]
-        np.testing.assert_array_equal(before[:, :step], after[:, :step])
-        assert np.abs(before[:, step] - after[:, step]).min(axis=-1).max() > 0
-
-
-def test_the_context_is_reconstructed_as_in_training(mode_samples):
-    learner = make_learner()
-    found = flags_of_one_episode(sequences(images=True))
-    batch = batch_of(learner, found)
-    truth, prediction = learner.world_model.open_loop(batch, tf.constant([1, 2]), 5)
-    _, outputs = learner.world_model.loss(batch, tf.constant([1, 2]), 0)
-    error = 0.5 * tf.reduce_sum(tf.square(truth["vector"] - prediction["vector"]), -1)
-    floor = learner.world_model.loss_floors["vector"]
-    np.testing.assert_allclose(
-        (error + floor)[:, :5], -outputs.log_likelihoods["vector"][:, :5], rtol=1e-5
-    )
+from tests.small_models import everything
 
 
 class Walk(ScriptedEnvironment):
