@@ -52,3 +52,19 @@ def check_at_least(name: str, value: float, least: float) -> None:
     """
     if value < least:
         raise UserError(f"{name} is {value:,}, but must be {least:,} or more.")
+
+
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Checks a number that a user gave against both of its bounds.
+
+    Args:
+      name: the gin parameter or flag, as the user writes it.
+      value: what was given.
+      low: the smallest valid value.
+      high: the largest valid value.
+
+    Raises:
+      UserError: the value is outside of the bounds.
+    """
+    if not low <= value <= high:
+        raise UserError(f"{name} is {value:,}, but must be between {low:,} and {high:,}.")

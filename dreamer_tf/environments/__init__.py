@@ -1,1 +1,1 @@
-"""Environments behind one interface."""
+"""Environments with one interface."""

@@ -8,11 +8,11 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import Observation
-from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.environments.interface import Environment, Observation
+from dreamer_tf.errors import UserError, check_at_least, check_between, did_you_mean
 
-# What a preset sets; any of it can be set on its own.
-PRESETS = {
+# Evaluation protocols. Arguments of AtariEnvironment override single settings.
+PRESETS: dict[str, dict[str, Any]] = {
     "machado2018": {
         "sticky_actions": 0.25,
         "full_action_space": True,
@@ -31,7 +31,7 @@ PRESETS = {
 
 
 def game_names() -> list[str]:
-    """All games of the Arcade Learning Environment, as in 'Pong' and 'SpaceInvaders'."""
+    """All games of the Arcade Learning Environment, like 'Pong' and 'SpaceInvaders'."""
     gymnasium.register_envs(ale_py)
     return [
         name.removeprefix("ALE/").removesuffix("-v5")
@@ -41,11 +41,12 @@ def game_names() -> list[str]:
 
 
 @gin.configurable
-class AtariEnvironment:
-    """One Atari game, `ALE/<game_name>-v5` of Gymnasium with the paper's preprocessing.
+class AtariEnvironment(Environment):
+    """One Atari game: Gymnasium's `ALE/<game_name>-v5` with the paper's preprocessing.
 
-    Every agent step repeats the action for `action_repeat` frames. The image is the maximum of
-    the last two frames in grayscale, scaled to each of `image_sizes` in turn.
+    Every agent step repeats the action for `action_repeat` frames. The image is the maximum of the
+    last two frames, because many games draw some sprites only in every other frame. It is in
+    grayscale and resized to each of `image_sizes` in turn.
     """
 
     def __init__(
@@ -64,41 +65,23 @@ class AtariEnvironment:
         """Loads the game.
 
         Args:
-          game_name: as in 'Pong' or 'SpaceInvaders'.
+          game_name: for example 'Pong' or 'SpaceInvaders'.
           preset: 'machado2018' (sticky actions, all 18 actions, no life information) or
-            'nature2015' (deterministic, no-op starts, minimal actions, life loss ends an episode
-            for learning). The arguments below change single points of it.
-          sticky_actions: probability that a frame repeats the action before.
+            'nature2015' (deterministic, no-op starts, minimal actions, a lost life ends the
+            episode for learning). The next five arguments override single settings of it.
+          sticky_actions: probability that a frame repeats the previous action, in [0, 1].
           full_action_space: all 18 actions instead of those that the game uses.
           max_frames: frames after which an episode is truncated.
           noop_max: an episode begins with 1 to this many no-op frames; 0 for none.
-          end_on_life_loss: a lost life ends the episode for learning; the game goes on.
+          end_on_life_loss: a lost life ends the episode for learning; the game continues.
           action_repeat: frames per agent step.
-          image_sizes: the image is scaled to these square sizes one after the other.
+          image_sizes: the image is resized to these square sizes one after the other, in pixels.
           grayscale: luminance instead of RGB.
 
         Raises:
-          UserError: unknown game or preset.
+          UserError: the game or the preset is unknown, or a number is out of its range.
         """
-        games = game_names()
-        if game_name not in games:
-            raise UserError(
-                f"Unknown game '{game_name}' (AtariEnvironment.game_name)."
-                f"{did_you_mean(game_name, games)}"
-            )
-        if preset not in PRESETS:
-            raise UserError(
-                f"AtariEnvironment.preset is '{preset}': use one of {', '.join(PRESETS)}."
-            )
-        if action_repeat < 1 or not image_sizes or min(image_sizes) < 1:
-            raise UserError(
-                f"AtariEnvironment.action_repeat is {action_repeat} and image_sizes is "
-                f"{image_sizes}: both need positive numbers."
-            )
-        if sticky_actions is not None and not 0.0 <= sticky_actions <= 1.0:
-            raise UserError(
-                f"AtariEnvironment.sticky_actions is {sticky_actions}, but must be in [0, 1]."
-            )
+        _check(game_name, preset, sticky_actions, action_repeat, image_sizes)
         given = {
             "sticky_actions": sticky_actions,
             "full_action_space": full_action_space,
@@ -107,28 +90,16 @@ class AtariEnvironment:
             "end_on_life_loss": end_on_life_loss,
         }
         changed = {key: value for key, value in given.items() if value is not None}
-        settings = PRESETS[preset] | changed
+        settings = PRESETS[preset] | changed | {"action_repeat": action_repeat}
         self.name = game_name
-        self.settings = settings | {"action_repeat": action_repeat}
-        differing = {k: v for k, v in settings.items() if v != PRESETS[preset][k]}
-        if action_repeat != 4:
-            differing["action_repeat"] = action_repeat
-        self.protocol = ", ".join([preset, *(f"{k}={v}" for k, v in differing.items())])
-        self.max_steps = -(-settings["max_frames"] // action_repeat)  # agent steps of an episode
+        self.settings = settings
+        self.protocol = _protocol(preset, settings)
+        self.max_steps = -(-settings["max_frames"] // action_repeat)  # rounded up
         self.frames_per_step = action_repeat
         self._noop_max = settings["noop_max"]
         self._end_on_life_loss = settings["end_on_life_loss"]
         self._image_sizes = tuple(image_sizes)
-        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # no banner
-        self._gymnasium = gymnasium.make(
-            f"ALE/{game_name}-v5",
-            frameskip=1,
-            repeat_action_probability=settings["sticky_actions"],
-            full_action_space=settings["full_action_space"],
-            max_num_frames_per_episode=settings["max_frames"],
-            obs_type="grayscale" if grayscale else "rgb",
-            disable_env_checker=True,
-        ).unwrapped
+        self._gymnasium = _load(game_name, settings, grayscale)
         self._ale = self._gymnasium.ale
         self._actions = self._ale.getLegalActionSet()
         if not settings["full_action_space"]:
@@ -144,11 +115,11 @@ class AtariEnvironment:
 
     @property
     def action_meanings(self) -> list[str]:
-        """Names of the actions, as in 'NOOP' and 'FIRE'."""
+        """Names of the actions, for example 'NOOP' and 'FIRE'."""
         return [action.name for action in self._actions]
 
     def reset(self, seed: int | None = None) -> Observation:
-        """Starts a game; a seed reloads it, so that the same episodes follow."""
+        """Starts a game. A seed reloads it, so the same episodes follow."""
         self._gymnasium.reset(seed=seed)
         if self._noop_max:
             for _ in range(int(self._gymnasium.np_random.integers(1, self._noop_max + 1))):
@@ -160,21 +131,21 @@ class AtariEnvironment:
         return self._observation(self._frames[0])
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Repeats an action.
+        """Repeats an action for one agent step.
 
         Args:
           action: index into `action_meanings`.
 
         Returns:
-          observation, sum of rewards, whether the game is over, whether the time limit was
-          reached while it was not, and info with 'lives' and 'life_lost'.
+          Observation, sum of rewards, terminated (the game is over), truncated (the time limit was
+          reached and the game is not over), and info with 'lives' and 'life_lost'.
         """
         meaning = self._actions[action]
         reward = 0.0
         seen = 0
         for frame in range(self.frames_per_step):
             reward += self._ale.act(meaning)
-            ended = self._ale.game_over()  # truncation included
+            ended = self._ale.game_over()  # also on truncation
             if ended or frame >= self.frames_per_step - 2:
                 self._screen(self._frames[seen])
                 seen += 1
@@ -192,10 +163,55 @@ class AtariEnvironment:
         return self._observation(image), reward, terminated, truncated, info
 
     def render(self) -> np.ndarray:
-        """The game's screen in color, [210, 160, 3] uint8."""
+        """The screen in color, [210, 160, 3] uint8."""
         return self._ale.getScreenRGB()
 
     def _observation(self, image: np.ndarray) -> Observation:
         for size in self._image_sizes:
             image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         return {"image": image.reshape(self.observation_space["image"].shape)}
+
+
+def _check(
+    game_name: str,
+    preset: str,
+    sticky_actions: float | None,
+    action_repeat: int,
+    image_sizes: tuple[int, ...],
+) -> None:
+    """Raises a UserError for an argument that is not valid."""
+    games = game_names()
+    if game_name not in games:
+        raise UserError(
+            f"Unknown game '{game_name}' (AtariEnvironment.game_name)."
+            f"{did_you_mean(game_name, games)}"
+        )
+    if preset not in PRESETS:
+        raise UserError(f"AtariEnvironment.preset is '{preset}': use one of {', '.join(PRESETS)}.")
+    if not image_sizes:
+        raise UserError("AtariEnvironment.image_sizes is empty: give one size or more, in pixels.")
+    check_at_least("AtariEnvironment.image_sizes", min(image_sizes), 1)
+    check_at_least("AtariEnvironment.action_repeat", action_repeat, 1)
+    if sticky_actions is not None:
+        check_between("AtariEnvironment.sticky_actions", sticky_actions, 0.0, 1.0)
+
+
+def _protocol(preset: str, settings: dict[str, Any]) -> str:
+    """Names the preset and every setting that differs from it."""
+    usual = PRESETS[preset] | {"action_repeat": 4}
+    differing = [f"{key}={value}" for key, value in settings.items() if value != usual[key]]
+    return ", ".join([preset, *differing])
+
+
+def _load(game_name: str, settings: dict[str, Any], grayscale: bool) -> gymnasium.Env:
+    """The game without wrappers. Frames are skipped and combined here, not in Gymnasium."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # no banner
+    return gymnasium.make(
+        f"ALE/{game_name}-v5",
+        frameskip=1,
+        repeat_action_probability=settings["sticky_actions"],
+        full_action_space=settings["full_action_space"],
+        max_num_frames_per_episode=settings["max_frames"],
+        obs_type="grayscale" if grayscale else "rgb",
+        disable_env_checker=True,
+    ).unwrapped

@@ -1,4 +1,4 @@
-"""Catch: the smallest task from pixels."""
+"""Catch, the smallest task from pixels."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ import numpy as np
 class Catch(gymnasium.Env):
     """A ball falls from a random column; the paddle at the bottom must be under it.
 
-    Actions: 0 left, 1 stay, 2 right. The reward comes with the last step only: 1 where the ball is
-    caught, -1 where it is not. The best return is 1; a random policy gets about -0.7.
+    Actions: 0 left, 1 stay, 2 right. Only the last step has a reward: 1 if the ball is caught, -1
+    if it is missed. The best return is 1; a random policy gets about -0.7.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(self, grid: int = 8, image_size: int = 64, render_mode: str | None = "rgb_array"):
-        """Sets the sizes.
+        """Creates the environment.
 
         Args:
           grid: rows and columns; an episode has `grid - 1` steps.
           image_size: height and width of the image, a multiple of `grid`.
-          render_mode: as for Gymnasium.
+          render_mode: Gymnasium's; None for no frames.
         """
         self.render_mode = render_mode
         self._grid = grid
@@ -46,13 +46,14 @@ class Catch(gymnasium.Env):
         """Moves the paddle and lets the ball fall by one row."""
         self._paddle = int(np.clip(self._paddle + int(action) - 1, 0, self._grid - 1))
         self._ball[0] += 1
+        # The paddle has moved already, so the last action counts.
         ended = self._ball[0] == self._grid - 1
         caught = self._ball[1] == self._paddle
         reward = (1.0 if caught else -1.0) if ended else 0.0
         return self._image(), reward, ended, False, {}
 
     def render(self) -> np.ndarray:
-        """The image in gray, [H, W, 3] uint8."""
+        """The image as RGB, [H, W, 3] uint8."""
         return np.repeat(self._image(), 3, axis=-1)
 
     def _image(self) -> np.ndarray:

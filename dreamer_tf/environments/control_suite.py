@@ -11,9 +11,9 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import Observation, scale_action
+from dreamer_tf.environments.interface import Environment, Observation, scale_action
 from dreamer_tf.environments.process import ProcessEnvironment
-from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.errors import UserError, check_at_least, did_you_mean
 
 OBSERVATIONS = ("pixels", "proprio", "both")
 _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); context.free()"
@@ -21,10 +21,11 @@ _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(
 
 @gin.configurable
 class ControlSuiteEnvironment(ProcessEnvironment):
-    """One task of the suite. Actions are in [-1, 1] and scaled to the bounds of the task.
+    """One task of the suite, in a child process.
 
-    Episodes end by a time limit of 1000 simulation steps, which is a truncation; the few tasks
-    with an end of their own (as lqr) terminate there.
+    Actions are in [-1, 1] and are scaled to the bounds of the task. An episode ends after 1000
+    simulation steps, which is a truncation. A few tasks also have an end of their own (for example
+    lqr), where the episode terminates.
     """
 
     def __init__(
@@ -36,19 +37,20 @@ class ControlSuiteEnvironment(ProcessEnvironment):
         image_size: int = 64,
         camera: int | None = None,
     ):
-        """Loads the task in a process of its own.
+        """Starts the child process and loads the task there.
 
         Args:
-          domain_name: as in 'walker'.
-          task_name: as in 'walk'.
+          domain_name: for example 'walker'.
+          task_name: for example 'walk'.
           observations: 'pixels' (an image), 'proprio' (the task's vectors) or 'both'.
           action_repeat: simulation steps per agent step.
-          image_size: height and width of the image.
-          camera: number of the camera; by default 2 for the quadruped, whose first one does not
+          image_size: height and width of the image, in pixels.
+          camera: number of the camera; by default 2 for the quadruped, whose camera 0 does not
             show it, and 0 otherwise.
 
         Raises:
-          UserError: unknown task or observations, or images that cannot be rendered here.
+          UserError: the task or the kind of observations is unknown, or images cannot be rendered
+            on this machine.
         """
         super().__init__(
             f"{__name__}:ControlSuiteTask",
@@ -61,8 +63,8 @@ class ControlSuiteEnvironment(ProcessEnvironment):
         )
 
 
-class ControlSuiteTask:
-    """The task itself; must not share a process with TensorFlow (see process.py)."""
+class ControlSuiteTask(Environment):
+    """The task itself. It must not share a process with TensorFlow (see process.py)."""
 
     def __init__(
         self,
@@ -73,22 +75,12 @@ class ControlSuiteTask:
         image_size: int,
         camera: int | None,
     ):
-        """Loads the task; arguments as for `ControlSuiteEnvironment`."""
-        if observations not in OBSERVATIONS:
-            raise UserError(
-                f"ControlSuiteEnvironment.observations is '{observations}': use one of "
-                f"{', '.join(OBSERVATIONS)}."
-            )
+        """Loads the task; `ControlSuiteEnvironment` explains the arguments."""
+        check_at_least("ControlSuiteEnvironment.action_repeat", action_repeat, 1)
+        check_at_least("ControlSuiteEnvironment.image_size", image_size, 1)
+        _check_observations(observations)
         if observations != "proprio":
             choose_renderer()
-        suite = _suite()
-        if (domain_name, task_name) not in suite.ALL_TASKS:
-            tasks = [f"{domain} {task}" for domain, task in suite.ALL_TASKS]
-            task = f"{domain_name} {task_name}"
-            raise UserError(
-                f"Unknown task '{task}' (ControlSuiteEnvironment.domain_name and task_name)."
-                f"{did_you_mean(task, tasks)}"
-            )
         self.name = f"{domain_name}_{task_name}"
         self.protocol = f"control_suite, {observations}"
         if action_repeat != 2:
@@ -97,22 +89,26 @@ class ControlSuiteTask:
         self._image_size = image_size
         self._pixels = observations != "proprio"
         self._vectors = observations != "pixels"
+        # Camera 0 does not show the quadruped.
         self._camera = (2 if domain_name == "quadruped" else 0) if camera is None else camera
-        self._environment = suite.load(domain_name, task_name)
+        self._environment = _load(domain_name, task_name)
         spec = self._environment.action_spec()
         bounded = np.isfinite(spec.minimum) & np.isfinite(spec.maximum)
         self._low = np.where(bounded, spec.minimum, -1.0)
         self._high = np.where(bounded, spec.maximum, 1.0)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, spec.shape, np.float32)
+        self.observation_space = self._space()
+
+    def _space(self) -> gymnasium.spaces.Dict:
         spaces = {}
         if self._vectors:
             for key, array in self._environment.observation_spec().items():
                 size = int(np.prod(array.shape))
                 spaces[key] = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
         if self._pixels:
-            shape = (image_size, image_size, 3)
+            shape = (self._image_size, self._image_size, 3)
             spaces["image"] = gymnasium.spaces.Box(0, 255, shape, np.uint8)
-        self.observation_space = gymnasium.spaces.Dict(spaces)
+        return gymnasium.spaces.Dict(spaces)
 
     def reset(self, seed: int | None = None) -> Observation:
         """Starts an episode."""
@@ -121,10 +117,13 @@ class ControlSuiteTask:
         return self._observation(self._environment.reset())
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Repeats an action; rewards are summed.
+        """Repeats an action for one agent step.
 
         Args:
           action: array of the task's shape in [-1, 1].
+
+        Returns:
+          Observation, sum of rewards, terminated, truncated and an empty info.
         """
         scaled = scale_action(action, self._low, self._high)
         reward = 0.0
@@ -136,8 +135,8 @@ class ControlSuiteTask:
         return self._observation(step), reward, *ending(step), {}
 
     def render(self) -> np.ndarray:
-        """The camera's view for people, [240, 240, 3] uint8."""
-        choose_renderer()
+        """The camera's view, [240, 240, 3] uint8."""
+        choose_renderer()  # a task with 'proprio' has not chosen one yet
         return self._environment.physics.render(240, 240, camera_id=self._camera)
 
     def _observation(self, step: Any) -> Observation:
@@ -154,28 +153,28 @@ class ControlSuiteTask:
 
 
 def ending(step: Any) -> tuple[bool, bool]:
-    """Whether a dm_env step terminated (its discount is 0) and whether it was truncated."""
+    """Whether a dm_env step terminates the episode (discount 0) and whether it truncates it."""
     terminated = bool(step.last() and step.discount == 0.0)
     return terminated, bool(step.last()) and not terminated
 
 
 def task_names() -> list[tuple[str, str]]:
-    """Domain and task of everything in the suite."""
+    """Domain and task of every task in the suite."""
     return list(_suite().ALL_TASKS)
 
 
 @functools.cache
 def choose_renderer() -> str:
-    """Sets MUJOCO_GL to a way of rendering without a screen that works here: EGL, else OSMesa.
+    """Sets MUJOCO_GL to a way to render without a screen that works here: EGL, else OSMesa.
 
-    A value that is already set, or a screen, is left alone. Each way is tried in a process of its
-    own, because MuJoCo cannot change it afterwards.
+    A value that is set already stays, and a screen is used if there is one. Each way is tried in a
+    process of its own, because MuJoCo cannot change it once it is imported.
 
     Returns:
       The value of MUJOCO_GL, or 'screen'.
 
     Raises:
-      UserError: nothing works; names the system packages to install.
+      UserError: neither works; the message names the system packages to install.
     """
     if "MUJOCO_GL" in os.environ:
         return os.environ["MUJOCO_GL"]
@@ -190,16 +189,40 @@ def choose_renderer() -> str:
             os.environ.update(settings)
             return name
     raise UserError(
-        "Images of the control suite cannot be rendered here: install EGL or OSMesa (Debian, "
+        "This machine cannot render images of the control suite: install EGL or OSMesa (Debian, "
         "Ubuntu: apt-get install libegl1 libgl1-mesa-dri, or libosmesa6), or set "
         "ControlSuiteEnvironment.observations='proprio'."
     )
 
 
 def _suite() -> Any:
-    """dm_control's suite, imported after the renderer has been chosen, if there is one."""
+    """dm_control's suite, imported after the renderer is chosen.
+
+    The import needs no renderer, so a machine without one can still use proprioception.
+    """
     with contextlib.suppress(UserError):
         choose_renderer()
     from dm_control import suite
 
     return suite
+
+
+def _check_observations(observations: str) -> None:
+    if observations not in OBSERVATIONS:
+        raise UserError(
+            f"ControlSuiteEnvironment.observations is '{observations}': use one of "
+            f"{', '.join(OBSERVATIONS)}."
+        )
+
+
+def _load(domain_name: str, task_name: str) -> Any:
+    """The task as a dm_env environment."""
+    suite = _suite()
+    if (domain_name, task_name) not in suite.ALL_TASKS:
+        tasks = [f"{domain} {task}" for domain, task in suite.ALL_TASKS]
+        task = f"{domain_name} {task_name}"
+        raise UserError(
+            f"Unknown task '{task}' (ControlSuiteEnvironment.domain_name and task_name)."
+            f"{did_you_mean(task, tasks)}"
+        )
+    return suite.load(domain_name, task_name)

@@ -11,16 +11,21 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import RESERVED_NAMES, Observation, scale_action
+from dreamer_tf.environments.interface import (
+    RESERVED_NAMES,
+    Environment,
+    Observation,
+    scale_action,
+)
 from dreamer_tf.errors import UserError, did_you_mean
 
 
-class GymEnvironment:
-    """Gives a `gymnasium.Env` the interface of this package.
+class GymEnvironment(Environment):
+    """Adapts a `gymnasium.Env`.
 
-    Images [H, W], [H, W, 1] or [H, W, 3] of uint8 become `image_size` x `image_size`; every other
-    array of numbers with one axis becomes a float vector; a Dict may mix both. Actions of a Box
-    are in [-1, 1] here and scaled to its bounds.
+    uint8 images [H, W], [H, W, 1] or [H, W, 3] are resized to `image_size` x `image_size`. Other
+    arrays with at most one axis become float vectors. A Dict may mix both. Actions for a Box are in
+    [-1, 1] and are scaled to its bounds.
     """
 
     protocol = "gymnasium"
@@ -30,12 +35,13 @@ class GymEnvironment:
         """Checks the spaces.
 
         Args:
-          environment: what is wrapped.
-          image_size: height and width of images for the agent; the convolutions of the shipped
-            configurations need 64.
+          environment: the environment to wrap.
+          image_size: height and width of images for the agent, in pixels; the convolutions of the
+            shipped configurations need 64.
 
         Raises:
-          UserError: it is no `gymnasium.Env`, or a space is not supported, with the wrapper to use.
+          UserError: it is not a `gymnasium.Env`, or a space is not supported; the message names a
+            wrapper that helps.
         """
         if not isinstance(environment, gymnasium.Env):
             raise UserError(
@@ -43,32 +49,35 @@ class GymEnvironment:
                 "derive its class from it, and let reset and step return what Gymnasium's do."
             )
         self.environment = environment
-        spec = environment.spec
-        self.name = (spec.id if spec else type(environment.unwrapped).__name__).replace("/", "_")
+        self.name = _name(environment)
         self.notes: list[str] = []
+        self.records = environment.render_mode == "rgb_array"
         self._size = image_size
-        space = environment.observation_space
-        if isinstance(space, gymnasium.spaces.Dict):
-            # Keras allows no slash in the name of a layer.
-            self._names = {key: re.sub(r"[^\w.-]", "_", key) for key in space.spaces}
-            spaces = dict(space.spaces)
-        else:
-            images = isinstance(space, gymnasium.spaces.Box) and len(space.shape) > 1
-            self._names = {"": "image" if images else "vector"}
-            spaces = {"": space}
-        if not spaces or len(set(self._names.values())) < len(spaces):
-            raise UserError(
-                f"{self.name}: the observations are {', '.join(spaces) or 'an empty Dict'}, but at "
-                "least one is needed and each needs a name of its own."
-            )
-        self._spaces = spaces
+        self._spaces, self._names = self._parts(environment.observation_space)
         self.observation_space = gymnasium.spaces.Dict(
-            {self._names[key]: self._space(key, box) for key, box in spaces.items()}
+            {self._names[key]: self._space(key, box) for key, box in self._spaces.items()}
         )
         if not _takes(environment.unwrapped.reset, "seed"):
             raise UserError(f"{self.name}: its reset must accept seed=, as Gymnasium's does.")
         self._actions = _clipped_space(environment)
         self.action_space = self._action_space(self._actions)
+
+    def _parts(self, space: gymnasium.Space) -> tuple[dict[str, gymnasium.Space], dict[str, str]]:
+        """The spaces of single observations, and the names that they get here."""
+        if isinstance(space, gymnasium.spaces.Dict):
+            # Keras allows no slash in the name of a layer.
+            names = {key: re.sub(r"[^\w.-]", "_", key) for key in space.spaces}
+            spaces = dict(space.spaces)
+        else:
+            is_image = isinstance(space, gymnasium.spaces.Box) and len(space.shape) > 1
+            names = {"": "image" if is_image else "vector"}
+            spaces = {"": space}
+        if not spaces or len(set(names.values())) < len(spaces):
+            raise UserError(
+                f"{self.name}: the observations are {', '.join(spaces) or 'an empty Dict'}, but at "
+                "least one is needed and each needs a name of its own."
+            )
+        return spaces, names
 
     def reset(self, seed: int | None = None) -> Observation:
         """Starts an episode."""
@@ -76,7 +85,7 @@ class GymEnvironment:
         return self._observation(observation)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One step of the wrapped environment."""
+        """Steps the wrapped environment."""
         if isinstance(self._actions, gymnasium.spaces.Discrete):
             action = int(action) + int(self._actions.start)
         else:
@@ -86,28 +95,24 @@ class GymEnvironment:
         return self._observation(observation), reward, bool(terminated), bool(truncated), info
 
     def _to_box(self, action: np.ndarray) -> np.ndarray:
-        """From [-1, 1] to the bounds, and never beyond them by rounding."""
+        """Scales from [-1, 1] to the bounds of the Box."""
         box = self._actions
         scaled = scale_action(action, box.low.astype(np.float64), box.high.astype(np.float64))
         if box.dtype.kind in "iu":
             scaled = np.rint(scaled)
+        # Converting the dtype may round a number beyond the bounds.
         return np.clip(scaled.astype(box.dtype), box.low, box.high)
 
-    @property
-    def records(self) -> bool:
-        """Whether `render` has a picture."""
-        return self.environment.render_mode == "rgb_array"
-
     def render(self) -> np.ndarray:
-        """The environment's own picture.
+        """The frame that the wrapped environment renders.
 
         Raises:
-          UserError: it has none.
+          UserError: it renders none.
         """
         frame = self.environment.render() if self.records else None
         if frame is None:
             raise UserError(
-                f"{self.name} cannot be recorded: make it with render_mode='rgb_array'."
+                f"{self.name} cannot be recorded: create it with render_mode='rgb_array'."
             )
         return np.asarray(frame)
 
@@ -116,35 +121,34 @@ class GymEnvironment:
         self.environment.close()
 
     def _space(self, key: str, box: gymnasium.Space) -> gymnasium.spaces.Box:
+        """The space of one observation as the agent sees it: an image or a vector."""
         name = f"the observation '{key}'" if key else "the observation"
         if self._names[key] in RESERVED_NAMES:
             raise UserError(
-                f"{self.name}: an observation is named '{key}', which names a loss here; rename it "
-                "with gymnasium.wrappers.TransformObservation."
+                f"{self.name}: an observation is named '{key}', which is the name of a loss; "
+                "rename it with gymnasium.wrappers.TransformObservation."
             )
         if not isinstance(box, gymnasium.spaces.Box):
             raise UserError(
                 f"{self.name}: {name} is a {type(box).__name__}, but only Box and a Dict of Boxes "
-                "are supported; make a Box of it with gymnasium.wrappers.TransformObservation, or, "
-                "where there are no images, with FlattenObservation."
+                "are supported; make it a Box with gymnasium.wrappers.TransformObservation, or, if "
+                "there are no images, with FlattenObservation."
             )
         if 0 in box.shape:
             raise UserError(f"{self.name}: {name} of shape {box.shape} is empty; leave it out.")
-        if box.dtype == np.uint8 and (
-            len(box.shape) == 2 or (len(box.shape) == 3 and box.shape[2] in (1, 3))
-        ):
-            channels = box.shape[2] if len(box.shape) == 3 else 1
-            if box.shape[:2] != (self._size, self._size):
+        if _is_image(box):
+            height, width = box.shape[:2]
+            if (height, width) != (self._size, self._size):
                 self.notes.append(
-                    f"{name} of {box.shape[0]}x{box.shape[1]} is resized to "
-                    f"{self._size}x{self._size}"
+                    f"{name} of {height}x{width} is resized to {self._size}x{self._size}"
                 )
+            channels = box.shape[2] if len(box.shape) == 3 else 1
             return gymnasium.spaces.Box(0, 255, (self._size, self._size, channels), np.uint8)
         if len(box.shape) <= 1:
             return gymnasium.spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
         raise UserError(
             f"{self.name}: {name} is {box.dtype} of shape {box.shape}, but only uint8 images "
-            "[H, W], [H, W, 1], [H, W, 3] and vectors are supported; make such an image of it "
+            "[H, W], [H, W, 1], [H, W, 3] and vectors are supported; make it such an image "
             "(channels last, 0 to 255) with gymnasium.wrappers.TransformObservation, or a vector "
             "with FlattenObservation."
         )
@@ -167,37 +171,52 @@ class GymEnvironment:
 
     def _observation(self, observation: Any) -> Observation:
         parts = observation if isinstance(observation, dict) else {"": observation}
-        result = {}
-        for key, name in self._names.items():
-            space = self.observation_space[name]
-            value = np.asarray(parts[key])
-            declared = self._spaces[key]
-            if value.shape != declared.shape:
-                raise ValueError(
-                    f"the observation '{key or name}' has shape {value.shape}, but its space says "
-                    f"{declared.shape}"
-                )
-            if len(space.shape) == 3 and value.dtype != np.uint8:
-                raise ValueError(
-                    f"the image '{key or name}' is {value.dtype}, but its space says uint8"
-                )
-            if len(space.shape) == 3:
-                if value.shape[:2] != space.shape[:2]:
-                    value = cv2.resize(value, space.shape[:2], interpolation=cv2.INTER_AREA)
-                result[name] = np.array(value, np.uint8).reshape(space.shape)
-            else:
-                result[name] = np.array(value, np.float32).reshape(space.shape)
-        return result
+        return {name: self._convert(key, parts[key]) for key, name in self._names.items()}
+
+    def _convert(self, key: str, value: Any) -> np.ndarray:
+        """One observation as the agent sees it.
+
+        Raises:
+          ValueError: it does not fit the space that the environment declares.
+        """
+        name = self._names[key]
+        value, declared = np.asarray(value), self._spaces[key]
+        if value.shape != declared.shape:
+            raise ValueError(
+                f"the observation '{key or name}' has shape {value.shape}, but its space says "
+                f"{declared.shape}"
+            )
+        shape = self.observation_space[name].shape
+        if len(shape) < 3:
+            return np.array(value, np.float32).reshape(shape)
+        if value.dtype != np.uint8:
+            raise ValueError(
+                f"the image '{key or name}' is {value.dtype}, but its space says uint8"
+            )
+        if value.shape[:2] != shape[:2]:
+            value = cv2.resize(value, shape[:2], interpolation=cv2.INTER_AREA)
+        return np.array(value, np.uint8).reshape(shape)
+
+
+def _name(environment: gymnasium.Env) -> str:
+    """The id, or the class of an environment that was made without `gymnasium.make`."""
+    spec = environment.spec
+    return (spec.id if spec else type(environment.unwrapped).__name__).replace("/", "_")
+
+
+def _is_image(box: gymnasium.spaces.Box) -> bool:
+    gray = len(box.shape) == 2
+    return box.dtype == np.uint8 and (gray or (len(box.shape) == 3 and box.shape[2] in (1, 3)))
 
 
 def _takes(function: Callable, name: str) -> bool:
-    """Whether a function has a parameter of that name, or takes any."""
+    """Whether a function accepts an argument of that name."""
     parameters = inspect.signature(function).parameters
     return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
 
 
 def _clipped_space(environment: gymnasium.Env) -> gymnasium.Space:
-    """The action space; behind a ClipAction, which takes any number, the one it clips to."""
+    """The action space. A ClipAction accepts any number, so its space is the one it clips to."""
     wrapper = environment
     while isinstance(wrapper, gymnasium.Wrapper):
         if isinstance(wrapper, gymnasium.wrappers.ClipAction):
@@ -215,16 +234,16 @@ def create_gym_environment(
     image_size: int = 64,
     **settings: Any,
 ) -> GymEnvironment:
-    """Makes a Gymnasium environment by id or by a factory.
+    """Creates a Gymnasium environment from its id or with a function.
 
     Args:
-      id: as for `gymnasium.make`.
-      factory: function without arguments that makes the environment; wins over an id.
-      image_size: height and width of images for the agent.
-      **settings: further arguments of `gymnasium.make`.
+      id: the id for `gymnasium.make`.
+      factory: function without arguments that creates the environment; takes precedence over an id.
+      image_size: height and width of images for the agent, in pixels.
+      **settings: other arguments of `gymnasium.make`.
 
     Raises:
-      UserError: unknown id, or spaces that are not supported.
+      UserError: the id is unknown, or a space is not supported.
     """
     if factory is not None:
         return GymEnvironment(factory(), image_size)
@@ -239,18 +258,18 @@ def create_gym_environment(
         unknown = (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv)
         hint = did_you_mean(id, gymnasium.registry) if isinstance(error, unknown) else ""
         raise UserError(
-            f"Gymnasium cannot make '{id}' (create_gym_environment.id): "
+            f"Gymnasium cannot create '{id}' (create_gym_environment.id): "
             f"{str(error).splitlines()[0].rstrip('.')}.{hint}"
         ) from error
     return GymEnvironment(environment, image_size)
 
 
 def _render_mode(id: str) -> dict[str, str]:
-    """Pictures for videos, from environments that have any."""
+    """The argument that makes an environment render frames, for those that can."""
     module, _, name = id.rpartition(":")
     if module:
-        importlib.import_module(module)  # registers it
-    if name not in gymnasium.registry:  # `make` may find the newest version of it
+        importlib.import_module(module)  # registers the environment
+    if name not in gymnasium.registry:  # an id without version, which only `make` can resolve
         return {"render_mode": "rgb_array"}
     creator = gymnasium.registry[name].entry_point
     if isinstance(creator, str):

@@ -1,54 +1,173 @@
-"""What an environment is here, and the adapter that gives it to Dopamine's Runner."""
+"""The environment's interface, and adapters to Dopamine's Runner and to Gymnasium."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 
-Observation = dict[str, np.ndarray]
-# They name losses and layers.
+from dreamer_tf.errors import UserError
+
+Observation = Mapping[str, np.ndarray]  # arrays by name: images [H, W, C], vectors [K]
+# Observations give their names to losses and layers, and these names are taken.
 RESERVED_NAMES = ("kl", "reward", "discount", "model", "actor", "critic", "linear")
 
 
-@runtime_checkable
-class Environment(Protocol):
-    """Gymnasium's five-tuple with named observations."""
+class Environment(abc.ABC):
+    """Gymnasium's five-tuple with named observations.
 
-    name: str  # for directories and score files
-    observation_space: gymnasium.spaces.Dict  # uint8 images [H, W, C], float vectors [K]
-    action_space: gymnasium.Space  # Discrete, or Box in [-1, 1]
-    frames_per_step: int  # action repeat
-    protocol: str  # short name of the evaluation protocol, for score files
+    Derive from it, or write a class with the members of `EnvironmentLike`; `complete` adds the
+    others to it.
 
+    Attributes:
+      name: for directories and score files.
+      observation_space: uint8 images [H, W, C] and float vectors [K] by name.
+      action_space: Discrete, or Box in [-1, 1].
+      frames_per_step: action repeat.
+      protocol: short name of the evaluation protocol, for score files.
+      max_steps: agent steps after which the environment itself truncates an episode; None if there
+        is no such limit or it is unknown.
+      notes: what it does to observations, in a few words each; shown when a run starts.
+      records: whether `render` returns a frame.
+    """
+
+    name: str
+    observation_space: gymnasium.spaces.Dict
+    action_space: gymnasium.Space
+    frames_per_step: int
+    protocol: str
+    max_steps: int | None = None
+    notes: Sequence[str] = ()
+    records: bool = True
+
+    @abc.abstractmethod
     def reset(self, seed: int | None = None) -> Observation:
-        """Starts an episode; a seed makes it reproducible."""
+        """Starts an episode.
 
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Returns observation, reward, terminated, truncated, info.
+        Args:
+          seed: makes this episode and those after it reproducible; None continues.
 
-        `info["life_lost"]` may say that an episode ends for learning while the game goes on.
+        Returns:
+          The first observation.
         """
 
+    @abc.abstractmethod
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Carries out an action.
+
+        Args:
+          action: an element of `action_space`.
+
+        Returns:
+          Observation, reward, terminated, truncated and info. A true `info["life_lost"]` ends the
+          episode for learning while the game continues.
+        """
+
+    @abc.abstractmethod
     def render(self) -> np.ndarray:
         """The current frame for people, [H, W, 3] uint8."""
 
+    def close(self) -> None:  # noqa: B027 - most environments have nothing to end
+        """Ends what the environment has started, for example processes."""
+
+
+class EnvironmentLike(Protocol):
+    """The required members of an environment; `Environment` explains them."""
+
+    name: str
+    observation_space: gymnasium.spaces.Dict
+    action_space: gymnasium.Space
+    frames_per_step: int
+    protocol: str
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Starts an episode."""
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Carries out an action."""
+
+
+_REQUIRED = (
+    *("name", "observation_space", "action_space", "frames_per_step", "protocol"),
+    *("reset", "step"),
+)
+
+
+def complete(environment: Environment | EnvironmentLike) -> Environment:
+    """Gives an environment the members that are optional, with defaults for what it lacks.
+
+    Args:
+      environment: derived from `Environment`, which passes through, or any object that has the
+        members of `EnvironmentLike`.
+
+    Raises:
+      UserError: members are missing.
+    """
+    if isinstance(environment, Environment):
+        return environment
+    missing = [name for name in _REQUIRED if not hasattr(environment, name)]
+    if missing:
+        raise UserError(
+            f"The environment, a {type(environment).__name__}, has no {', '.join(missing)}: it "
+            "must be a gymnasium.Env, or have all members of EnvironmentLike in "
+            "dreamer_tf.environments.interface."
+        )
+    return _Completed(environment)
+
+
+class _Completed(Environment):
+    """A user's environment with defaults for the optional members."""
+
+    def __init__(self, environment: EnvironmentLike):
+        self._wrapped = environment
+        self.name = environment.name
+        self.observation_space = environment.observation_space
+        self.action_space = environment.action_space
+        self.frames_per_step = environment.frames_per_step
+        self.protocol = environment.protocol
+        self.max_steps = getattr(environment, "max_steps", None)
+        self.notes = getattr(environment, "notes", ())
+        self.records = getattr(environment, "records", hasattr(environment, "render"))
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the user's class has."""
+        if name == "_wrapped":  # copying asks for members before __init__ has run
+            raise AttributeError(name)
+        return getattr(self._wrapped, name)
+
+    def reset(self, seed: int | None = None) -> Observation:
+        return self._wrapped.reset(seed)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        return self._wrapped.step(action)
+
+    def render(self) -> np.ndarray:
+        render = getattr(self._wrapped, "render", None)
+        if render is None:
+            raise UserError(f"{self.name} cannot be recorded: give its class a method render().")
+        return render()
+
+    def close(self) -> None:
+        close = getattr(self._wrapped, "close", None)
+        if close is not None:
+            close()
+
 
 def scale_action(action: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Clips an action to [-1, 1] and maps that to [low, high]."""
+    """Clips an action to [-1, 1] and maps this range to [low, high]."""
     share = (np.clip(np.asarray(action, np.float64), -1.0, 1.0) + 1.0) / 2.0
     return (1.0 - share) * low + share * high  # exact at both ends
 
 
 def protocol_label(environment: Environment, max_steps: int) -> str:
-    """The environment's protocol, with the episode limit where the Runner's comes before its own.
+    """The environment's protocol, with the Runner's episode limit if that one comes first.
 
     Args:
-      environment: whose attribute `max_steps`, if it has one, are the agent steps after which it
-        truncates an episode itself.
+      environment: gives the protocol and its own limit.
       max_steps: `Runner.max_steps_per_episode`, agent steps.
     """
-    own = getattr(environment, "max_steps", None)
+    own = environment.max_steps
     if own is None or max_steps >= own:
         return environment.protocol
     return f"{environment.protocol}, max_steps_per_episode={max_steps}"
@@ -57,10 +176,15 @@ def protocol_label(environment: Environment, max_steps: int) -> str:
 def check_arrival(
     space: gymnasium.spaces.Dict, observation: Observation, reward: float = 0.0
 ) -> None:
-    """Checks what an environment delivered.
+    """Checks what an environment delivered, before it reaches the replay and the model.
+
+    Args:
+      space: what the environment promises.
+      observation: what it delivered.
+      reward: the reward that came with it.
 
     Raises:
-      ValueError: an observation is missing, has another shape, or a number is not finite.
+      ValueError: an observation is missing or has another shape, or a number is not finite.
     """
     if not np.isfinite(reward):
         raise ValueError(f"the reward is {reward}")
@@ -75,31 +199,30 @@ def check_arrival(
 
 
 class DopamineEnvironment:
-    """Gives an `Environment` to Dopamine's Runner and agents.
+    """Adapts an environment to Dopamine's Runner and agents.
 
-    `reset()` returns the observation; `step()` Dopamine's four values. `is_terminal` is True
-    where the environment terminated or a life was lost for learning, never on a time limit;
-    `game_over` is True where a new episode must begin for whatever reason.
+    `is_terminal` is True where the environment terminated or a life was lost for learning, never
+    on a time limit. `game_over` is True where a new episode must begin, for whatever reason.
     """
 
-    def __init__(self, environment: Environment):
-        """Wraps the environment."""
-        self.environment = environment
+    def __init__(self, environment: Environment | EnvironmentLike):
+        """Wraps an environment; `environment` is the complete one."""
+        self.environment = complete(environment)
         self.game_over = False
         self._next_seed: int | None = None
 
     @property
     def observation_space(self) -> gymnasium.spaces.Dict:
-        """As the environment's."""
+        """Observations by name."""
         return self.environment.observation_space
 
     @property
     def action_space(self) -> gymnasium.Space:
-        """As the environment's."""
+        """Discrete, or Box in [-1, 1]."""
         return self.environment.action_space
 
     def seed(self, seed: int) -> None:
-        """The next reset is made with this seed."""
+        """Gives the next reset a seed."""
         self._next_seed = seed
 
     def reset(self) -> Observation:
@@ -119,16 +242,16 @@ class DopamineEnvironment:
 
 
 class GymnasiumEnvironment(gymnasium.Env):
-    """Gives an `Environment` to whatever expects `gymnasium.Env`."""
+    """Adapts an environment to whatever expects a `gymnasium.Env`."""
 
     metadata = {"render_modes": ["rgb_array"]}
     render_mode = "rgb_array"
 
-    def __init__(self, environment: Environment):
-        """Wraps the environment."""
-        self.environment = environment
-        self.observation_space = environment.observation_space
-        self.action_space = environment.action_space
+    def __init__(self, environment: Environment | EnvironmentLike):
+        """Wraps an environment; `environment` is the complete one."""
+        self.environment = complete(environment)
+        self.observation_space = self.environment.observation_space
+        self.action_space = self.environment.action_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -140,7 +263,7 @@ class GymnasiumEnvironment(gymnasium.Env):
         return observation, {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Returns observation, reward, terminated, truncated, info."""
+        """Returns observation, reward, terminated, truncated and info."""
         observation, reward, terminated, truncated, info = self.environment.step(action)
         check_arrival(self.observation_space, observation, reward)
         return observation, reward, terminated, truncated, info
@@ -151,10 +274,4 @@ class GymnasiumEnvironment(gymnasium.Env):
 
     def close(self) -> None:
         """Ends what the environment has started."""
-        close(self.environment)
-
-
-def close(environment: Environment) -> None:
-    """Ends what an environment has started, if it can."""
-    if hasattr(environment, "close"):
-        environment.close()
+        self.environment.close()

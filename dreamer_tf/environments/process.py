@@ -1,8 +1,8 @@
-"""An environment in a process of its own.
+"""An environment in a child process.
 
-MuJoCo's software rendering cannot share a process with TensorFlow: both bring LLVM, Mesa finds
-TensorFlow's copy first and crashes. So the control suite lives in a child that never imports
-TensorFlow. The child ends when the connection closes, however the parent ended.
+MuJoCo's software rendering cannot share a process with TensorFlow. Both bring their own LLVM; Mesa
+finds TensorFlow's copy first and crashes. So the control suite runs in a child process that never
+imports TensorFlow. The child ends when the connection closes, however the parent ended.
 """
 
 import importlib
@@ -15,23 +15,29 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from dreamer_tf.environments.interface import Environment, Observation, complete
 from dreamer_tf.errors import UserError
 
 
-class ProcessEnvironment:
-    """Has the attributes and methods of an environment that lives in a child process."""
+class ProcessEnvironment(Environment):
+    """Stands for an environment that lives in a child process."""
 
-    ATTRIBUTES = ("name", "protocol", "frames_per_step", "observation_space", "action_space")
+    ATTRIBUTES = (
+        *("name", "protocol", "frames_per_step", "observation_space", "action_space"),
+        *("max_steps", "notes", "records"),
+    )
 
     def __init__(self, factory: str, **settings: Any):
-        """Starts the child and makes the environment there.
+        """Starts the child process and creates the environment there.
 
         Args:
-          factory: 'module:name' of the class or function that makes it.
-          **settings: its arguments.
+          factory: 'module:name' of the class or function that creates it.
+          **settings: arguments of the factory.
 
         Raises:
-          UserError: as raised by the factory.
+          UserError: from the factory.
         """
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
@@ -44,39 +50,43 @@ class ProcessEnvironment:
         theirs.close()
         self._connection = Connection(ours.detach())
         self._factory = factory
-        attributes = self._call("make", factory, settings)
-        for key in self.ATTRIBUTES:
-            setattr(self, key, attributes[key])
+        for key, value in self._call("make", factory, settings).items():
+            setattr(self, key, value)
 
-    def reset(self, seed: int | None = None) -> Any:
-        """As the environment's."""
+    def reset(self, seed: int | None = None) -> Observation:
+        """See `Environment`."""
         return self._call("reset", seed)
 
-    def step(self, action: Any) -> Any:
-        """As the environment's."""
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """See `Environment`."""
         return self._call("step", action)
 
-    def render(self) -> Any:
-        """As the environment's."""
+    def render(self) -> np.ndarray:
+        """See `Environment`."""
         return self._call("render")
 
     def close(self) -> None:
-        """Ends the child."""
+        """Ends the child process."""
         self._connection.close()
         self._process.wait(timeout=10)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         try:
             self._connection.send((method, arguments))
-            good, result = self._connection.recv()
+            succeeded, result = self._connection.recv()
         except (EOFError, OSError) as error:
             raise RuntimeError(
                 f"The process of the environment {self._factory} ended with exit code "
                 f"{self._process.poll()} during {method}()."
             ) from error
-        if good:
+        if succeeded:
             return result
         raise result
+
+
+def _make(factory: str, settings: dict[str, Any]) -> Environment:
+    module, _, name = factory.partition(":")
+    return complete(getattr(importlib.import_module(module), name)(**settings))
 
 
 def _serve(connection: Connection) -> None:
@@ -89,15 +99,14 @@ def _serve(connection: Connection) -> None:
             return
         try:
             if method == "make":
-                module, _, name = arguments[0].partition(":")
-                environment = getattr(importlib.import_module(module), name)(**arguments[1])
+                environment = _make(*arguments)
                 result = {key: getattr(environment, key) for key in ProcessEnvironment.ATTRIBUTES}
             else:
                 result = getattr(environment, method)(*arguments)
             answer = (True, result)
         except UserError as error:
             answer = (False, UserError(error.sentence))
-        except Exception as error:
+        except Exception as error:  # its class may not be importable in the parent
             answer = (False, RuntimeError(f"{type(error).__name__}: {error}"))
         try:
             connection.send(answer)
@@ -106,7 +115,7 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole process group; the parent decides what happens.
+    # Ctrl-C reaches the whole process group; only the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _serve(Connection(int(sys.argv[1])))

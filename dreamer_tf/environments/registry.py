@@ -1,4 +1,4 @@
-"""Importing this makes all environments known to gin; it does not import TensorFlow."""
+"""Importing this module registers all environments with gin. It does not import TensorFlow."""
 
 from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.catch import Catch

@@ -1,8 +1,8 @@
 """Several environments at once, as a `gymnasium.vector.VectorEnv`.
 
-Workers are fresh processes without TensorFlow; they make their environment from the text of the
-gin configuration. Episodes are reset one by one by whoever steps them (`reset_mask`), so that no
-observation is lost and no step is invented.
+Workers are new processes without TensorFlow. They create their environment from the text of the gin
+configuration. The caller resets each episode that has ended (`reset_mask`); automatic resets would
+lose the last observation or add a step that nobody took.
 """
 
 import os
@@ -15,15 +15,19 @@ import gin
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
-from dreamer_tf.environments.interface import Environment, GymnasiumEnvironment
+from dreamer_tf.environments.interface import (
+    Environment,
+    EnvironmentLike,
+    GymnasiumEnvironment,
+)
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 
 
 class _Maker:
-    """Makes the environment of the gin configuration, in this process or in a worker."""
+    """Creates the environment of the gin configuration, in this process or in a worker."""
 
-    def __init__(self, create_environment_fn: Callable[[], Environment]):
+    def __init__(self, create_environment_fn: Callable[[], Environment | EnvironmentLike]):
         self._create = create_environment_fn
         self._process = os.getpid()
         try:
@@ -35,13 +39,13 @@ class _Maker:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._name:
-            state["_create"] = None  # what gin has wrapped cannot be sent to another process
+            state["_create"] = None  # pickle cannot send what gin has wrapped
         return state
 
     def __call__(self) -> gymnasium.Env:
         if os.getpid() != self._process:
-            # Ctrl-C, and what a cluster sends, reach the whole process group; the parent decides
-            # what happens, and a worker ends when its connection closes.
+            # Ctrl-C and the signals of a cluster reach the whole process group. Only the parent
+            # decides when to stop; a worker ends when its connection closes.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if self._create is None:
@@ -52,26 +56,27 @@ class _Maker:
 
 @gin.configurable(denylist=["create_environment_fn", "num_environments"])
 def create_vector_environment(
-    create_environment_fn: Callable[[], Environment],
+    create_environment_fn: Callable[[], Environment | EnvironmentLike],
     num_environments: int,
     asynchronous: bool = True,
 ) -> VectorEnv:
-    """Makes N environments that are stepped together.
+    """Creates N environments that are stepped together.
 
     Args:
-      create_environment_fn: makes one; where gin names it, workers make it from the configuration.
+      create_environment_fn: creates one of them. If gin names it, workers create it from the
+        configuration.
       num_environments: N.
-      asynchronous: each in a process of its own (`AsyncVectorEnv`), or all in this one, one after
-        the other (`SyncVectorEnv`).
+      asynchronous: True for a process for each (`AsyncVectorEnv`), False for all in this process,
+        one after the other (`SyncVectorEnv`).
 
     Returns:
-      Observations are arrays [N, ...] by name. Nothing is reset by itself: an episode that ended
-      is reset with `reset(options={"reset_mask": mask})`.
+      The vector environment. Observations are arrays [N, ...] by name. The caller must reset
+      episodes that have ended, with `reset(options={"reset_mask": mask})`.
 
     Raises:
-      UserError: the environments cannot be made in processes of their own.
+      UserError: the environments cannot be created in other processes.
     """
-    # What fails in a worker is raised here as well; Gymnasium prints the worker's traceback first.
+    # An error of a worker is raised in this process, so Gymnasium's warning would only repeat it.
     warnings.filterwarnings("ignore", r"(?s).*ERROR: (Received|Raising|Traceback)", UserWarning)
     makers = [_Maker(create_environment_fn) for _ in range(num_environments)]
     if not asynchronous:
@@ -82,7 +87,8 @@ def create_vector_environment(
         raise
     except Exception as error:
         raise UserError(
-            f"The environments cannot be made in processes of their own ({type(error).__name__}: "
-            f"{error}): put what makes them into a module that can be imported and name it in "
-            f"{FACTORY}, or set create_vector_environment.asynchronous = False."
+            "The environments cannot be created in other processes "
+            f"({type(error).__name__}: {error}): put the function that creates them into a module "
+            f"that can be imported and name it in {FACTORY}, or set "
+            "create_vector_environment.asynchronous = False."
         ) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium.vector import VectorEnv
 
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment, close
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 
@@ -31,7 +31,7 @@ class EnvironmentGuard:
 
     def __init__(
         self,
-        create: Callable[[], Environment],
+        create: Callable[[], Environment | EnvironmentLike],
         count: int,
         restarts: int,
         stop: StopRequest,
@@ -109,7 +109,7 @@ class EnvironmentGuard:
           EnvironmentFailure: they cannot be made.
         """
         with contextlib.suppress(Exception):  # what has failed may fail to close
-            close(self.single.environment)
+            self.single.environment.close()
         self.call(self.make)
         self.close_vector()
         self.call(self.make_vector)

@@ -12,7 +12,7 @@ from typing import IO
 
 import gin
 
-from dreamer_tf.environments.interface import Environment
+from dreamer_tf.environments.interface import Environment, complete
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
@@ -44,7 +44,7 @@ def make_environment() -> Environment:
             f"{FACTORY} is {reference}, but must name a class or function, as in @AtariEnvironment "
             "without parentheses."
         )
-    return reference.scoped_configurable_fn()
+    return complete(reference.scoped_configurable_fn())
 
 
 def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
@@ -139,7 +139,7 @@ def _observations(environment: Environment) -> str:
     """Names and shapes of the observations, and how the environment changed them."""
     spaces = environment.observation_space.spaces.items()
     shapes = ", ".join(f"{key} {list(box.shape)}" for key, box in spaces)
-    return "; ".join([shapes, *getattr(environment, "notes", [])])
+    return "; ".join([shapes, *environment.notes])
 
 
 def python() -> str:
@@ -178,7 +178,7 @@ def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
     if gin.query_parameter(FACTORY) is None:  # train_agent got an environment
         return f"dreamer_tf.load_policy({runner.base_dir!r}, environment=...).run_episode()"
     words = [f"{python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10"]
-    if getattr(runner.environment, "records", True):
+    if runner.environment.records:
         words.append("--video=episode.gif")
     if gin_files.foreign_code(gin.config_str()):
         words.append("--trust_imports")

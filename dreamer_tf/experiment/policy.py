@@ -13,8 +13,10 @@ from dreamer_tf.environments.gym import GymEnvironment
 from dreamer_tf.environments.interface import (
     DopamineEnvironment,
     Environment,
+    EnvironmentLike,
     GymnasiumEnvironment,
     Observation,
+    complete,
     protocol_label,
 )
 from dreamer_tf.environments.registry import FACTORY
@@ -44,7 +46,7 @@ class Policy:
         self,
         base_dir: str | os.PathLike,
         seed: int = 0,
-        environment: gymnasium.Env | Environment | None = None,
+        environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
         trust_imports: bool = False,
     ):
         """Loads configuration and weights; arguments as for `load_policy`.
@@ -187,7 +189,7 @@ class Policy:
 def load_policy(
     base_dir: str | os.PathLike,
     seed: int = 0,
-    environment: gymnasium.Env | Environment | None = None,
+    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
     trust_imports: bool = False,
 ) -> Policy:
     """Loads the newest checkpoint of a run as a policy.
@@ -210,7 +212,7 @@ def load_policy(
 
 
 def train_agent(
-    environment: gymnasium.Env | Environment | None = None,
+    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
     *,
     base_dir: str | os.PathLike,
     gin_files: Sequence[str] = ("gym.gin",),
@@ -263,18 +265,12 @@ def train_agent(
     return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
 
 
-def as_environment(environment: gymnasium.Env | Environment) -> Environment:
-    """Wraps a Gymnasium environment; an environment of this package is returned as it is.
+def as_environment(environment: gymnasium.Env | Environment | EnvironmentLike) -> Environment:
+    """Wraps a Gymnasium environment; completes an environment of this package's kind.
 
     Raises:
       UserError: it is neither.
     """
     if isinstance(environment, gymnasium.Env):
         return GymEnvironment(environment, parameter("create_gym_environment.image_size", 64))
-    if not isinstance(environment, Environment):
-        raise UserError(
-            f"The environment is a {type(environment).__name__}, but must be a gymnasium.Env "
-            "(derive its class from it), or have the members of "
-            "dreamer_tf.environments.interface.Environment."
-        )
-    return environment
+    return complete(environment)

@@ -12,7 +12,7 @@ from absl import logging
 from dreamer_tf.agents.dopamine_compat import IterationStatistics, Runner
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.experiment import collectors, gin_files  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
@@ -42,7 +42,7 @@ class DreamerRunner(Runner):
     def __init__(
         self,
         base_dir: str | os.PathLike,
-        create_environment_fn: Callable[[], Environment] = gin.REQUIRED,
+        create_environment_fn: Callable[[], Environment | EnvironmentLike] = gin.REQUIRED,
         seed: int = 0,
         num_environments: int = 1,
         environment_restarts: int = 0,

@@ -9,12 +9,12 @@ import pytest
 from ale_py import roms
 
 from dreamer_tf.environments.atari import PRESETS, AtariEnvironment, game_names
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment, protocol_label
+from dreamer_tf.environments.interface import DopamineEnvironment, Environment
 from dreamer_tf.errors import UserError
 
 
 def bare_ale(game: str, seed: int, sticky: float, max_frames: int):
-    """ALE without any wrapper, with the seed that Gymnasium derives."""
+    """ALE without wrappers, with the seed that Gymnasium derives."""
     ale = ale_py.ALEInterface()
     ale.setFloat("repeat_action_probability", sticky)
     ale.setInt("max_num_frames_per_episode", max_frames)
@@ -29,7 +29,7 @@ def actions(count: int, number: int) -> list[int]:
     return np.random.default_rng(3).integers(0, number, count).tolist()
 
 
-def test_satisfies_the_interface():
+def test_the_default_is_the_protocol_of_the_paper():
     environment = AtariEnvironment("Pong")
     assert isinstance(environment, Environment)
     assert environment.action_space.n == 18
@@ -64,7 +64,7 @@ def test_frames_rewards_and_images_are_those_of_ale():
         np.testing.assert_array_equal(observation["image"][..., 0], image)
 
 
-def test_game_over_is_terminated():
+def test_game_over_terminates():
     environment = AtariEnvironment("Breakout")
     environment.reset(1)
     for action in actions(5000, 18):
@@ -76,8 +76,8 @@ def test_game_over_is_terminated():
 
 
 @pytest.mark.parametrize("max_frames,steps", [(40, 10), (41, 11), (43, 11)])
-def test_time_limit_is_truncated(max_frames, steps):
-    """Also in the middle of an action's frames, where the image is still a new one."""
+def test_the_time_limit_truncates(max_frames, steps):
+    """Also in the middle of an agent step, where the image is that of the last frame."""
     environment = AtariEnvironment("Pong", max_frames=max_frames)
     environment.reset(1)
     for step in range(steps):
@@ -107,7 +107,7 @@ def test_seeded_resets_repeat_and_others_do_not():
     assert (images != play(first, 6)).any()
 
 
-def test_nature_preset_loses_lives_but_goes_on():
+def test_with_the_nature_preset_a_lost_life_ends_learning_but_not_the_game():
     environment = DopamineEnvironment(AtariEnvironment("Breakout", preset="nature2015"))
     assert environment.action_space.n == 4
     assert environment.environment.settings["sticky_actions"] == 0.0
@@ -122,7 +122,7 @@ def test_nature_preset_loses_lives_but_goes_on():
     assert [over for _, over in ends] == [False] * 4 + [True]
 
 
-def test_nature_preset_starts_with_no_ops():
+def test_the_nature_preset_begins_with_no_op_frames():
     frames = set()
     environment = AtariEnvironment("Pong", preset="nature2015")
     for seed in range(8):
@@ -131,7 +131,7 @@ def test_nature_preset_starts_with_no_ops():
     assert len(frames) > 3 and all(1 <= count <= 30 for count in frames)
 
 
-def test_life_loss_is_no_information_by_default():
+def test_a_lost_life_is_ignored_by_default():
     environment = DopamineEnvironment(AtariEnvironment("Breakout"))
     environment.seed(2)
     environment.reset()
@@ -145,14 +145,12 @@ def test_single_settings_change_a_preset_and_its_label():
     environment = AtariEnvironment("Pong", sticky_actions=0.0, image_sizes=(64,), grayscale=False)
     assert environment.settings["sticky_actions"] == 0.0
     assert environment.protocol == "machado2018, sticky_actions=0.0"
-    assert protocol_label(environment, 27_000) == environment.protocol
-    assert protocol_label(environment, 1_000).endswith(", max_steps_per_episode=1000")
     assert AtariEnvironment("Pong", action_repeat=2).protocol == "machado2018, action_repeat=2"
     assert environment.reset(0)["image"].shape == (64, 64, 3)
     assert set(PRESETS) == {"machado2018", "nature2015"}
 
 
-def test_all_games_are_gymnasiums():
+def test_the_games_are_those_of_gymnasium():
     names = game_names()
     assert len(names) > 60 and "SpaceInvaders" in names
     assert f"ALE/{names[0]}-v5" in gymnasium.registry
@@ -164,6 +162,20 @@ def test_misspelt_names_are_answered_with_the_nearest():
     assert "AtariEnvironment.game_name" in error.value.sentence
     with pytest.raises(UserError, match="machado2018, nature2015"):
         AtariEnvironment("Pong", preset="machado")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sticky_actions": 1.5}, "sticky_actions is 1.5, but must be between 0.0 and 1.0"),
+        ({"action_repeat": 0}, "action_repeat is 0, but must be 1 or more"),
+        ({"image_sizes": (84, 0)}, "image_sizes is 0, but must be 1 or more"),
+        ({"image_sizes": ()}, "image_sizes is empty"),
+    ],
+)
+def test_a_number_out_of_its_range_is_named(settings, words):
+    with pytest.raises(UserError, match=words):
+        AtariEnvironment("Pong", **settings)
 
 
 def test_gin_sets_the_game():

@@ -1,4 +1,4 @@
-"""The control suite: all tasks, flags, scaling, rendering, a few updates."""
+"""The control suite: all tasks, ends of episodes, rendering, a few updates."""
 
 import os
 import subprocess
@@ -10,8 +10,7 @@ import pytest
 
 from dreamer_tf.environments import control_suite
 from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
-from dreamer_tf.environments.interface import Environment, scale_action
-from dreamer_tf.environments.process import ProcessEnvironment
+from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from tests.helpers import TINY
@@ -25,7 +24,7 @@ def renderer():
         pytest.skip(error.sentence)
 
 
-def test_all_tasks_load_and_step():
+def test_every_task_loads_and_steps():
     """In one process without TensorFlow, as the environment itself runs."""
     code = """
 import numpy as np
@@ -63,13 +62,6 @@ def test_episodes_end_by_time_limit_as_truncated():
     environment.close()
 
 
-def test_actions_are_scaled_to_the_bounds():
-    low, high = np.array([-3.0, 0.0]), np.array([5.0, 1.0])
-    for action, expected in ((-1, [-3, 0]), (0, [1, 0.5]), (1, [5, 1]), (7, [5, 1])):
-        scaled = scale_action(np.full(2, action, np.float32), low, high)
-        np.testing.assert_allclose(scaled, expected)
-
-
 def test_only_a_discount_of_zero_is_terminated():
     middle = dm_env.TimeStep(dm_env.StepType.MID, 0.0, 1.0, {})
     limit = dm_env.TimeStep(dm_env.StepType.LAST, 0.0, 1.0, {})
@@ -90,7 +82,7 @@ def test_seeded_resets_repeat():
     environment.close()
 
 
-def test_pixels_and_vectors(renderer):
+def test_both_delivers_an_image_and_vectors(renderer):
     environment = ControlSuiteEnvironment("walker", "walk", "both")
     observation = environment.reset(0)
     assert environment.observation_space.contains(observation)
@@ -121,7 +113,7 @@ def test_pixels_and_vectors(renderer):
         ),
     ],
 )
-def test_trains(request, tmp_path, file, bindings):
+def test_an_agent_trains_from_pixels_proprioception_and_both(request, tmp_path, file, bindings):
     if file == "dmc_vision.gin":
         request.getfixturevalue("renderer")
     gin_files.parse([file], [*TINY, *bindings])
@@ -139,9 +131,11 @@ def test_misspelt_names_are_answered_with_the_nearest():
         ControlSuiteEnvironment("walker", "walks", "proprio")
     with pytest.raises(UserError, match="pixels, proprio, both"):
         ControlSuiteEnvironment("walker", "walk", "image")
+    with pytest.raises(UserError, match="action_repeat is 0"):
+        ControlSuiteEnvironment("walker", "walk", "proprio", action_repeat=0)
 
 
-def test_no_renderer_names_the_packages(monkeypatch):
+def test_without_a_renderer_the_error_names_the_packages(monkeypatch):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setattr(control_suite, "_PROBE", "raise SystemExit(1)")
@@ -161,19 +155,3 @@ def test_a_given_renderer_is_left_alone(monkeypatch):
         assert control_suite.choose_renderer() == "something"
     finally:
         control_suite.choose_renderer.cache_clear()
-
-
-def test_a_dead_process_is_named():
-    environment = ProcessEnvironment("tests.helpers:ScriptedEnvironment")
-    assert environment.name == "Scripted"
-    environment._process.kill()
-    with pytest.raises(RuntimeError, match=r"ScriptedEnvironment ended with exit code"):
-        environment.reset()
-
-
-def test_errors_of_the_environment_are_passed_on():
-    environment = ProcessEnvironment("tests.helpers:ScriptedEnvironment")
-    environment.reset()
-    with pytest.raises(RuntimeError, match="could not convert"):
-        environment.step("left")
-    environment.close()

@@ -1,4 +1,4 @@
-"""Gymnasium environments: spaces, sentences, training by id and from Python."""
+"""Gymnasium environments: spaces, error messages, training by id and from Python."""
 
 import json
 import os
@@ -9,10 +9,8 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import dreamer_tf
-from dreamer_tf.environments.catch import Catch
 from dreamer_tf.environments.gym import GymEnvironment, create_gym_environment
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
@@ -59,7 +57,7 @@ VECTOR = Box(-1, 1, (3,), np.float64)
         ),
     ],
 )
-def test_observations(space, expected):
+def test_observations_become_images_and_vectors(space, expected):
     environment = GymEnvironment(Spaces(space, Discrete(2)))
     assert isinstance(environment, Environment)
     assert {key: box.shape for key, box in environment.observation_space.spaces.items()} == expected
@@ -69,13 +67,13 @@ def test_observations(space, expected):
     assert (reward, terminated, truncated) == (1.0, False, False)
 
 
-def test_resizing_is_stated():
+def test_resizing_is_noted():
     space = Box(0, 255, (96, 80, 3), np.uint8)
     environment = GymEnvironment(Spaces(space, Discrete(2)))
     assert environment.notes == ["the observation of 96x80 is resized to 64x64"]
 
 
-def test_resizing_keeps_the_picture_upright():
+def test_resizing_keeps_the_image_upright():
     space = Box(0, 255, (100, 50, 1), np.uint8)
     wrapped = Spaces(space, Discrete(2))
     picture = np.zeros((100, 50, 1), np.uint8)
@@ -85,7 +83,7 @@ def test_resizing_keeps_the_picture_upright():
     assert image[:30].min() == 255 and image[34:].max() == 0
 
 
-def test_actions():
+def test_actions_are_scaled_and_shifted_to_the_space():
     continuous = Spaces(VECTOR, Box(np.array([-2, 0], np.float32), np.array([2, 10], np.float32)))
     environment = GymEnvironment(continuous)
     environment.reset()
@@ -135,7 +133,7 @@ def test_unbounded_actions_can_be_given_bounds():
     np.testing.assert_array_equal(bounded.actions[-1], [2.0, 2.0])
 
 
-def test_flattening_is_accepted():
+def test_flattened_observations_are_a_vector():
     space = gymnasium.spaces.Dict({"arm": VECTOR, "kind": Discrete(3)})
     with pytest.raises(UserError, match="FlattenObservation"):
         GymEnvironment(wrapped := Spaces(space, Discrete(2)))
@@ -154,14 +152,14 @@ IMAGE = Box(0, 255, (8, 8, 3), np.uint8)
         (Box(-1, 1, (4,)), np.zeros((2, 2)), r"its space says \(4,\)"),
     ],
 )
-def test_what_does_not_fit_its_space(space, delivered, words):
+def test_an_observation_that_does_not_fit_its_space_is_an_error(space, delivered, words):
     wrapped = Spaces(space, Discrete(2))
     wrapped.reset = lambda seed=None: (delivered, {})
     with pytest.raises(ValueError, match=words):
         GymEnvironment(wrapped).reset()
 
 
-def test_names_and_rewards_of_any_kind():
+def test_names_with_slashes_and_rewards_of_any_type_are_converted():
     space = gymnasium.spaces.Dict({"robot/cam": IMAGE, "robot/arm": VECTOR})
     wrapped = Spaces(space, Discrete(2))
     environment = GymEnvironment(wrapped)
@@ -172,8 +170,8 @@ def test_names_and_rewards_of_any_kind():
     assert environment.step(1)[1:4] == (1.5, False, False)
 
 
-def test_names_of_layers_are_refused_before_training(tmp_path):
-    """A checkpoint keeps weights by name, so two of one name would be found out too late."""
+def test_an_observation_named_like_a_layer_is_an_error_before_training(tmp_path):
+    """A checkpoint stores weights by name; two of one name would only fail when it is saved."""
     space = gymnasium.spaces.Dict({"dense0": VECTOR})
     gin_files.parse(["gym.gin"], TINY)
     with pytest.raises(UserError, match=r"Two weights are named .*dense0"):
@@ -198,7 +196,7 @@ class NoSeed(Spaces):
         ),
     ],
 )
-def test_what_is_no_environment(environment, words):
+def test_an_unusable_environment_is_an_error_that_says_why(environment, words):
     with pytest.raises(UserError, match=words):
         create_gym_environment(factory=lambda: environment)
     if environment is None:
@@ -213,7 +211,7 @@ class Plain(Spaces):
         super().__init__(Box(-1, 1, (size,)), Discrete(2))
 
 
-def test_registered_environments_without_pictures():
+def test_environments_without_frames_do_not_record():
     gymnasium.register("Plain-v0", Plain)
     try:
         environment = create_gym_environment("Plain-v0", size=5)
@@ -227,8 +225,8 @@ def test_registered_environments_without_pictures():
     assert not create_gym_environment("CartPole-v1", render_mode=None).records
 
 
-def test_a_factory_in_gin(tmp_path):
-    """As the README shows, with the command that the run prints at its end."""
+def test_a_factory_of_the_user_trains_with_the_command(tmp_path):
+    """As the README shows; the run prints an evaluation command that works."""
     (tmp_path / "maze.py").write_text(
         "import gin\nfrom tests.environments.test_gym import Plain\n\n"
         "@gin.configurable\ndef make_maze():\n    return Plain()\n"
@@ -257,7 +255,7 @@ def test_a_factory_in_gin(tmp_path):
     assert result.returncode == 0, result.stderr
     [line] = [line for line in result.stdout.splitlines() if line.startswith("evaluate ")]
     assert line.endswith("--trust_imports") and "--video" not in line
-    # Episodes of five steps are dreamt of, too, and shown as curves.
+    # Episodes of five steps are long enough for a dream; vectors are drawn as curves.
     assert list((tmp_path / "run/dreams").glob("*.gif"))
 
 
@@ -278,7 +276,7 @@ def test_unsupported_spaces_name_the_wrapper(observation, action, words):
         GymEnvironment(Spaces(observation, action))
 
 
-def test_unknown_id():
+def test_an_unknown_id_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="'CartPole-v1'"):
         create_gym_environment("CartPol-v1")
     with pytest.raises(UserError, match="either an id or a factory"):
@@ -288,7 +286,7 @@ def test_unknown_id():
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])
-def test_trains_any_id(tmp_path, id):
+def test_an_agent_trains_on_any_id(tmp_path, id):
     gin_files.parse(["gym.gin"], [*TINY, f"create_gym_environment.id='{id}'"])
     runner = launch.make_runner(str(tmp_path), 0)
     assert f"environment     {id}" in launch.describe(runner)
@@ -300,7 +298,7 @@ def test_trains_any_id(tmp_path, id):
     assert all(np.isfinite(value) for value in runner.agent.metrics.values())
 
 
-def test_example_trains_resumes_and_loads(tmp_path):
+def test_the_example_trains_resumes_and_loads(tmp_path):
     small = [f"--gin_bindings={binding}" for binding in TINY]
     command = [sys.executable, str(EXAMPLE), "--base_dir=run", "--training_steps=40", *small]
     for _ in range(2):
@@ -311,25 +309,3 @@ def test_example_trains_resumes_and_loads(tmp_path):
     assert json.loads((tmp_path / "run/scores.json").read_text())[0]["Game"] == "Corridor"
     with pytest.raises(UserError, match="environment=environment"):
         dreamer_tf.load_policy(tmp_path / "run")
-
-
-def test_catch():
-    """The paddle that follows the ball always catches it, a random one rarely."""
-    environment = Catch()
-    check_env(environment, skip_render_check=True)
-    returns = {"follow": [], "random": []}
-    for name, found in returns.items():
-        for episode in range(200):
-            image, _ = environment.reset(seed=3 if episode == 0 else None)
-            ended, steps = False, 0
-            while not ended:
-                rows, columns = np.nonzero(image[::8, ::8, 0] == 255)
-                paddle = np.nonzero(image[-1, ::8, 0] == 128)[0]
-                target = np.sign(columns[0] - paddle[0]) + 1 if len(paddle) else 1
-                assert rows[0] == steps
-                action = target if name == "follow" else environment.np_random.integers(3)
-                image, reward, ended, _, _ = environment.step(int(action))
-                steps += 1
-            assert steps == 7
-            found.append(reward)
-    assert min(returns["follow"]) == 1.0 and -0.9 < np.mean(returns["random"]) < -0.5

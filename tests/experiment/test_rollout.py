@@ -4,7 +4,6 @@ import itertools
 import os
 
 import gin
-import gymnasium
 import numpy as np
 import pytest
 
@@ -183,27 +182,6 @@ def test_updates_per_step_of_several_environments(tmp_path):
     agent = runner.agent
     expected = sum(step % 2 == 0 for step in range(16, agent.agent_steps + 1))
     assert agent.updates == expected
-
-
-def test_workers_make_the_configured_environment():
-    """Processes of their own deliver what environments in this process deliver."""
-    bind(
-        "import tests.helpers",
-        f"{FACTORY} = @ScriptedEnvironment",
-        "ScriptedEnvironment.script = ((3, 'truncated'),)",
-    )
-    make = gin.query_parameter(FACTORY).scoped_configurable_fn
-    found = []
-    for asynchronous in (False, True):
-        vector = create_vector_environment(make, 2, asynchronous=asynchronous)
-        found.append([vector.reset(seed=[1, 2])])
-        found[-1] += [vector.step(np.array([0, 2])) for _ in range(3)]
-        found[-1].append(vector.reset(options={"reset_mask": np.array([True, False])}))
-        vector.close()
-    assert isinstance(vector, gymnasium.vector.AsyncVectorEnv)
-    for ours, theirs in zip(*found, strict=True):
-        np.testing.assert_equal(ours, theirs)
-    np.testing.assert_array_equal(found[1][3][3], [True, True])  # truncated
 
 
 class Failing(ScriptedEnvironment):
