@@ -1,1 +1,1 @@
-"""What is on disk: checkpoints, logs, failures of the disk."""
+"""Files of a run: checkpoints, logs, and what happens if the disk fails."""

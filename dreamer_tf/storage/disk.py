@@ -1,4 +1,4 @@
-"""Failures of the disk, whoever reports them: Python raises OSError, TensorFlow its own errors."""
+"""Failures of the disk. Python reports them as OSError, TensorFlow with its own errors."""
 
 import contextlib
 import errno
@@ -9,8 +9,10 @@ import tensorflow as tf
 from dreamer_tf.errors import UserError
 
 ERRORS = (OSError, tf.errors.OpError)
+# Other numbers (for example ENOENT) are mistakes of a program and should show their traceback.
 _NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _NUMBERS |= {errno.EFBIG, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+# TensorFlow's errors have no errno, only the text of the operating system.
 _REASONS = ("No space left", "Read-only file system", "Permission denied", "quota exceeded")
 
 
@@ -34,7 +36,15 @@ def user_errors(sentence: Callable[[str], str]) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str | None:
-    """What the disk says, in a few words; None where the error is of something else."""
+    """Tells failures of the disk from other errors.
+
+    Args:
+      error: any exception.
+
+    Returns:
+      The reason in a few words, for example 'No space left on device', or None if the error has
+      nothing to do with the disk.
+    """
     if isinstance(error, OSError):
         return error.strerror if error.errno in _NUMBERS else None
     if isinstance(error, tf.errors.OpError):

@@ -9,10 +9,10 @@ from typing import IO, Any
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """Opens a file for writing that appears under its name when the block ends.
+    """Opens a file that gets its name only when the block ends.
 
-    The contents are on the disk before the file gets its name. An exception leaves the file that
-    was there before.
+    The contents are on the disk before that. After an exception, the previous file of that name is
+    still there.
 
     Args:
       path: the final name; the file is written as `<path>.partial`.
@@ -36,7 +36,7 @@ def replace_text(path: str | os.PathLike, text: str) -> None:
 
 
 def flush(path: str | os.PathLike) -> None:
-    """Returns when a file or directory is on the disk."""
+    """Waits until a file, or the names in a directory, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

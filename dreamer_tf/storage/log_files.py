@@ -1,10 +1,10 @@
-"""Logs of a run that was killed are cut back to its checkpoint, so nothing in them is twice."""
+"""Cuts the logs of a killed run back to its checkpoint, so that nothing is logged twice."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# What a run writes there; other files are not ours.
+# The logs that a run writes. Other files in these folders belong to the user and stay.
 _PATTERNS = (
     "metrics/console/*",
     "metrics/json_lines/*",
@@ -14,7 +14,7 @@ _PATTERNS = (
 
 
 def sizes(base_dir: str | os.PathLike) -> dict[str, int]:
-    """Bytes of every log file, by its path below the base directory."""
+    """Sizes of all log files in bytes, by their paths in the base directory."""
     return {
         str(path.relative_to(base_dir)): path.stat().st_size
         for pattern in _PATTERNS
@@ -27,8 +27,8 @@ def cut_back(base_dir: str | os.PathLike, stored: Mapping[str, int]) -> None:
     """Removes what was logged after a checkpoint.
 
     Args:
-      base_dir: of the run.
-      stored: from `sizes`, at the time of the checkpoint; empty where there was none.
+      base_dir: base directory of the run.
+      stored: what `sizes` returned when the checkpoint was saved; empty if there is no checkpoint.
     """
     for name, size in sizes(base_dir).items():
         path = Path(base_dir, name)

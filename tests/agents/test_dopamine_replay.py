@@ -89,7 +89,7 @@ def test_a_damaged_file_of_the_replay_is_passed_over(small_dqn, tmp_path, caplog
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
     again = stored(run(tmp_path / "run", 3))[0]
-    assert "which it needs, is not what was written" in caplog.text
+    assert "which it needs, has changed since" in caplog.text
     for name, array in whole.items():
         np.testing.assert_array_equal(array, again[name], err_msg=name)
     for path in elements(tmp_path / "run"):

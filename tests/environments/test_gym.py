@@ -291,8 +291,8 @@ def test_an_agent_trains_on_any_id(tmp_path, id):
     runner = launch.make_runner(str(tmp_path), 0)
     assert f"environment     {id}" in launch.describe(runner)
     behavior = runner.agent.learner.actor_critic
-    assert behavior._uses_reinforce == (id == "CartPole-v1")
-    assert behavior._uses_dynamics == (id == "Pendulum-v1")
+    assert behavior.uses_reinforce == (id == "CartPole-v1")
+    assert behavior.uses_dynamics == (id == "Pendulum-v1")
     runner.run_experiment()
     assert runner.agent.updates >= 3
     assert all(np.isfinite(value) for value in runner.agent.metrics.values())

@@ -1,4 +1,4 @@
-"""Checkpoints are complete or absent, and never trusted."""
+"""Checkpoints are complete or absent, verified, and never unpickled."""
 
 import json
 
@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore, DamagedCheckpoint
+from dreamer_tf.storage import checkpoints
+from dreamer_tf.storage.checkpoints import (
+    NEEDS,
+    Checkpoint,
+    CheckpointStore,
+    DamagedCheckpoint,
+    check_arrays,
+)
+from dreamer_tf.storage.files import fingerprint
 
 
 def checkpoint(number: int) -> Checkpoint:
@@ -14,7 +22,7 @@ def checkpoint(number: int) -> Checkpoint:
     return Checkpoint(arrays, {"number": number, "rng": {"state": 2**100}})
 
 
-def test_round_trip(tmp_path):
+def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path):
     store = CheckpointStore(tmp_path / "checkpoints")
     assert store.load_latest() is None
     store.save(1, checkpoint(1))
@@ -70,7 +78,7 @@ def test_no_good_checkpoint_is_an_error(tmp_path):
         store.load_latest()
 
 
-def test_newer_format_is_refused(tmp_path):
+def test_a_newer_format_is_not_loaded(tmp_path):
     store = CheckpointStore(tmp_path)
     store.save(1, checkpoint(1))
     manifest = store.path(1) / "manifest.json"
@@ -100,3 +108,39 @@ def test_pickled_arrays_are_never_loaded(tmp_path):
     store.save(1, Checkpoint({"object": np.array([{"a": 1}], dtype=object)}, {}))
     with pytest.raises(DamagedCheckpoint, match="allow_pickle"):
         store.load(1)
+
+
+def test_a_checkpoint_gets_its_name_when_everything_is_on_the_disk(tmp_path, monkeypatch):
+    """The order of writing, flushing and renaming is what survives a loss of power."""
+    calls = []
+    flush, rename = checkpoints.flush, checkpoints.os.rename
+    monkeypatch.setattr(checkpoints, "flush", lambda p: (calls.append(p.name), flush(p)))
+    monkeypatch.setattr(
+        checkpoints.os, "rename", lambda a, b: (calls.append("rename"), rename(a, b))
+    )
+    CheckpointStore(tmp_path / "checkpoints").save(1, checkpoint(1))
+    files = ["arrays.npz", "state.json", "manifest.json"]
+    assert calls == [*files, "rename", "checkpoints"]
+
+
+def test_other_files_that_a_checkpoint_needs_are_verified(tmp_path):
+    store = CheckpointStore(tmp_path / "checkpoints")
+    (tmp_path / "part").write_text("steps")
+    for number, needs in ((1, {}), (2, {NEEDS: {"part": fingerprint(tmp_path / "part")}})):
+        store.save(number, Checkpoint({}, needs))
+    assert store.needed() == {"part"} and store.load_latest()[0] == 2
+    (tmp_path / "part").write_text("stepz")
+    with pytest.raises(DamagedCheckpoint, match="part, which it needs, has changed"):
+        store.load(2)
+    assert store.load(2, beside=False).state
+    assert store.load_latest()[0] == 1 and store.load_latest(beside=False)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "stored", [{"w": np.zeros(3)}, {"w": np.zeros(2), "b": np.zeros(1)}, {"v": np.zeros(2)}, {}]
+)
+def test_arrays_of_another_network_are_a_user_error(stored):
+    expected = {"w": np.ones(2)}
+    check_arrays(expected, {"w": np.zeros(2)})
+    with pytest.raises(UserError, match=r"belongs to another network: [wvb]"):
+        check_arrays(expected, stored)
