@@ -64,7 +64,7 @@ def check_between(name: str, value: float, low: float, high: float) -> None:
       high: the largest valid value.
 
     Raises:
-      UserError: the value is outside of the bounds.
+      UserError: the value is out of the bounds.
     """
     if not low <= value <= high:
         raise UserError(f"{name} is {value:,}, but must be between {low:,} and {high:,}.")

@@ -1,4 +1,4 @@
-"""An environment of your own, and the call that trains DreamerV2 on it.
+"""Writes an environment and trains DreamerV2 on it.
 
 python examples/custom_environment.py --base_dir=runs/corridor --training_steps=3000
 """
@@ -12,9 +12,9 @@ import dreamer_tf
 
 
 class Corridor(gymnasium.Env):
-    """The agent stands in a corridor and is paid for reaching the lit end.
+    """A corridor with a lit end. Reaching that end is rewarded.
 
-    It sees the corridor as a small image, and how much time is left as a vector.
+    The agent sees the corridor as a small image and the remaining time as a vector.
     """
 
     metadata = {"render_modes": ["rgb_array"]}

@@ -122,8 +122,10 @@ class AtariEnvironment(Environment):
         """Starts a game. A seed reloads it, so the same episodes follow."""
         self._gymnasium.reset(seed=seed)
         if self._noop_max:
+            # Gymnasium's generator, which the reset has seeded.
             for _ in range(int(self._gymnasium.np_random.integers(1, self._noop_max + 1))):
                 self._ale.act(ale_py.Action.NOOP)
+                # A game that ends meanwhile begins again.
                 if self._ale.game_over():
                     self._ale.reset_game()
         self._lives = self._ale.lives()
@@ -146,6 +148,7 @@ class AtariEnvironment(Environment):
         for frame in range(self.frames_per_step):
             reward += self._ale.act(meaning)
             ended = self._ale.game_over()  # also on truncation
+            # Only the last two frames are seen. An episode that ends earlier shows its last frame.
             if ended or frame >= self.frames_per_step - 2:
                 self._screen(self._frames[seen])
                 seen += 1
@@ -157,6 +160,7 @@ class AtariEnvironment(Environment):
         terminated = self._ale.game_over(with_truncation=False)
         truncated = self._ale.game_truncated() and not terminated
         lives = self._ale.lives()
+        # At the end of a game, `terminated` says all.
         life_lost = self._end_on_life_loss and lives < self._lives and not terminated
         self._lives = lives
         info = {"lives": lives, "life_lost": life_lost}

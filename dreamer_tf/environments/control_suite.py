@@ -16,6 +16,7 @@ from dreamer_tf.environments.process import ProcessEnvironment
 from dreamer_tf.errors import UserError, check_at_least, did_you_mean
 
 OBSERVATIONS = ("pixels", "proprio", "both")
+# Fails where no image can be rendered.
 _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); context.free()"
 
 
@@ -93,6 +94,7 @@ class ControlSuiteTask(Environment):
         self._camera = (2 if domain_name == "quadruped" else 0) if camera is None else camera
         self._environment = _load(domain_name, task_name)
         spec = self._environment.action_spec()
+        # Nothing can be scaled to an infinite bound; [-1, 1] stays as it is there.
         bounded = np.isfinite(spec.minimum) & np.isfinite(spec.maximum)
         self._low = np.where(bounded, spec.minimum, -1.0)
         self._high = np.where(bounded, spec.maximum, 1.0)
@@ -113,6 +115,7 @@ class ControlSuiteTask(Environment):
     def reset(self, seed: int | None = None) -> Observation:
         """Starts an episode."""
         if seed is not None:
+            # All randomness of a task comes from here; a new seed needs no new simulation.
             self._environment.task.random.seed(seed)
         return self._observation(self._environment.reset())
 
@@ -129,7 +132,7 @@ class ControlSuiteTask(Environment):
         reward = 0.0
         for _ in range(self.frames_per_step):
             step = self._environment.step(scaled)
-            reward += float(step.reward or 0.0)
+            reward += float(step.reward or 0.0)  # dm_env has None where there is no reward
             if step.last():
                 break
         return self._observation(step), reward, *ending(step), {}
@@ -143,6 +146,7 @@ class ControlSuiteTask(Environment):
         observation = {}
         if self._vectors:
             for key, value in step.observation.items():
+                # Some tasks deliver scalars, which the encoder cannot take.
                 observation[key] = np.asarray(value, np.float32).reshape(-1)
         if self._pixels:
             size = self._image_size
@@ -178,7 +182,7 @@ def choose_renderer() -> str:
     """
     if "MUJOCO_GL" in os.environ:
         return os.environ["MUJOCO_GL"]
-    if "DISPLAY" in os.environ:
+    if "DISPLAY" in os.environ:  # dm_control then renders with GLFW
         return "screen"
     for name in ("egl", "osmesa"):
         settings = {"MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}

@@ -57,6 +57,7 @@ class GymEnvironment(Environment):
         self.observation_space = gymnasium.spaces.Dict(
             {self._names[key]: self._space(key, box) for key, box in self._spaces.items()}
         )
+        # All wrappers accept seed=, so only the innermost environment can tell.
         if not _takes(environment.unwrapped.reset, "seed"):
             raise UserError(f"{self.name}: its reset must accept seed=, as Gymnasium's does.")
         self._actions = _clipped_space(environment)
@@ -87,11 +88,12 @@ class GymEnvironment(Environment):
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Steps the wrapped environment."""
         if isinstance(self._actions, gymnasium.spaces.Discrete):
+            # The agent counts actions from 0, a Discrete space may start elsewhere.
             action = int(action) + int(self._actions.start)
         else:
             action = self._to_box(action)
         observation, reward, terminated, truncated, info = self.environment.step(action)
-        reward = float(np.asarray(reward).item())
+        reward = float(np.asarray(reward).item())  # some environments return an array
         return self._observation(observation), reward, bool(terminated), bool(truncated), info
 
     def _to_box(self, action: np.ndarray) -> np.ndarray:
@@ -195,6 +197,7 @@ class GymEnvironment(Environment):
             )
         if value.shape[:2] != shape[:2]:
             value = cv2.resize(value, shape[:2], interpolation=cv2.INTER_AREA)
+        # A copy: the environment may write into its array again.
         return np.array(value, np.uint8).reshape(shape)
 
 
@@ -222,7 +225,7 @@ def _clipped_space(environment: gymnasium.Env) -> gymnasium.Space:
         if isinstance(wrapper, gymnasium.wrappers.ClipAction):
             return wrapper.env.action_space
         if isinstance(wrapper, gymnasium.ActionWrapper):
-            break
+            break  # it changes the actions before they are clipped
         wrapper = wrapper.env
     return environment.action_space
 

@@ -176,7 +176,10 @@ def protocol_label(environment: Environment, max_steps: int) -> str:
 def check_arrival(
     space: gymnasium.spaces.Dict, observation: Observation, reward: float = 0.0
 ) -> None:
-    """Checks what an environment delivered, before it reaches the replay and the model.
+    """Checks what an environment delivered.
+
+    A wrong value is found here, at the step that brought it, and not as a loss that is not finite
+    many updates later.
 
     Args:
       space: what the environment promises.
@@ -208,7 +211,7 @@ class DopamineEnvironment:
     def __init__(self, environment: Environment | EnvironmentLike):
         """Wraps an environment; `environment` is the complete one."""
         self.environment = complete(environment)
-        self.game_over = False
+        self.game_over = False  # Dopamine's Runner reads it after every step
         self._next_seed: int | None = None
 
     @property

@@ -62,6 +62,7 @@ class UniformSampling:
             return None
         drawn: list[list[Segment]] = []
         while len(drawn) < count:
+            # One call for all sequences is much faster than a call for each.
             for position in rng.integers(total, size=count - len(drawn)).tolist():
                 index = 0
                 while position >= sizes[index]:
@@ -126,6 +127,7 @@ class ReleasedSampling:
         segments = []
         missing = length
         while missing:
+            # A run that resumed may have overwritten the rest of a piece.
             if self._rest and self._rest.start < streams[self._rest.stream].lost:
                 self._rest = None
             piece = self._rest or self._piece(streams, rng)
@@ -163,8 +165,10 @@ class ReleasedSampling:
         Returns:
           Start and length of the piece, in steps.
         """
+        # The longest piece is shortened at random, so that pieces end at different steps.
         length = min(total, self._maximum or total)
         length = max(self._minimum, length - int(rng.integers(self._minimum)))
+        # Starts beyond the last one that fits are moved back to it, so it is drawn more often.
         choices = total - length + 1 + (self._minimum if self._prioritize_ends else 0)
         return min(int(rng.integers(choices)), total - length), length
 

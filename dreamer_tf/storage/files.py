@@ -20,12 +20,14 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     Yields:
       The file, opened for binary writing.
     """
+    # In the same directory, because renaming is atomic only within one file system.
     partial = f"{os.fspath(path)}.partial"
     with open(partial, "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+    # Without this, a loss of power could undo the renaming.
     flush(os.path.dirname(os.path.abspath(path)))
 
 

@@ -32,7 +32,7 @@ def cut_back(base_dir: str | os.PathLike, stored: Mapping[str, int]) -> None:
     """
     for name, size in sizes(base_dir).items():
         path = Path(base_dir, name)
-        if name not in stored:
+        if name not in stored:  # it was created after the checkpoint
             path.unlink()
         elif size > stored[name]:
             os.truncate(path, stored[name])
