@@ -104,8 +104,6 @@ def complete(environment: Environment | EnvironmentLike) -> Environment:
     Raises:
       UserError: members are missing.
     """
-    if isinstance(environment, Environment):
-        return environment
     missing = [name for name in _REQUIRED if not hasattr(environment, name)]
     if missing:
         raise UserError(
@@ -113,7 +111,7 @@ def complete(environment: Environment | EnvironmentLike) -> Environment:
             "must be a gymnasium.Env, or have all members of EnvironmentLike in "
             "dreamer_tf.environments.interface."
         )
-    return _Completed(environment)
+    return environment if isinstance(environment, Environment) else _Completed(environment)
 
 
 class _Completed(Environment):

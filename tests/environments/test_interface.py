@@ -53,6 +53,12 @@ class Derived(Required, Environment):
         return np.zeros((2, 2, 3), np.uint8)
 
 
+class Nameless(Derived):
+    @property
+    def name(self):
+        raise AttributeError
+
+
 def test_a_class_with_the_required_members_gets_defaults():
     environment = complete(Required())
     assert isinstance(environment, Environment)
@@ -93,6 +99,8 @@ def test_a_derived_environment_passes_through():
 def test_missing_members_are_named():
     with pytest.raises(UserError, match=r"a SimpleSpace, has no name, .*, reset, step: it must be"):
         complete(type("SimpleSpace", (), {})())
+    with pytest.raises(UserError, match="a Nameless, has no name: it must be"):
+        complete(Nameless())
 
 
 def test_the_label_names_the_runners_limit_only_if_it_comes_first():
