@@ -7,6 +7,7 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     returns, lengths = [], []
     for episode in range(FLAGS.episodes):
-        frames = [] if FLAGS.video and episode == 0 else None
+        frames: list[Any] | None = [] if FLAGS.video and episode == 0 else None
         # Only the first episode is seeded: a seeded reset would repeat it.
         seed = FLAGS.seed if episode == 0 else None
         episode_return, length = policy.run_episode(seed, frames, FLAGS.video_frames)

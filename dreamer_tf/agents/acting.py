@@ -16,6 +16,7 @@ import tensorflow as tf
 from dreamer_tf.agents.encoding import ActionEncoding
 from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor import Actor
+from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
@@ -88,7 +89,7 @@ class CompiledPolicy:
 
     def step(
         self,
-        observation: dict[str, np.ndarray],
+        observation: Observation,
         is_first: np.ndarray,
         state: PolicyState,
         counter: int,
@@ -130,7 +131,7 @@ class CompiledPolicy:
         if (explore, count) not in self._functions:
             observation = {
                 key: tf.TensorSpec((count, *box.shape), box.dtype)
-                for key, box in self._observation_space.spaces.items()
+                for key, box in boxes(self._observation_space).items()
             }
             state = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.initial_state(count))
             first, counter = tf.TensorSpec([count], tf.bool), tf.TensorSpec([], tf.int64)

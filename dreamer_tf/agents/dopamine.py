@@ -26,7 +26,7 @@ from dreamer_tf.agents.dopamine_compat import make_jax_agent
 from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
 from dreamer_tf.agents.metrics import write_agent_metrics
 from dreamer_tf.agents.protocol import Agent
-from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
@@ -85,7 +85,7 @@ class DopamineAgent(Agent):
                 f"{action_space}: use a gin file of DreamerV2, as in dmc_vision.gin."
             )
         _use_the_device_of_tensorflow()
-        dtype = observation_space[self._key].dtype
+        dtype = np.dtype(observation_space[self._key].dtype)
         self.dopamine = _make(agent_class, shape, dtype, num_actions=int(action_space.n), seed=seed)
         # Dopamine's agents log their loss only if they have a TensorBoard writer. This one writes
         # nothing: `write` below takes the loss and hands it to our dispatcher.
@@ -301,7 +301,7 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
             f"Dopamine's agents see one observation, but the environment has {list(space.spaces)}: "
             "use a gin file of DreamerV2."
         )
-    (key, box) = next(iter(space.spaces.items()))
+    [(key, box)] = boxes(space).items()
     if len(box.shape) == 3 and box.shape[-1] != 1:
         raise UserError(
             f"Dopamine's agents see grayscale images, but '{key}' has shape {list(box.shape)}: set "

@@ -45,11 +45,11 @@ def _stand_in() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, module in before.items():
-            if module is None:
+        for name, earlier in before.items():
+            if earlier is None:
                 del sys.modules[name]
             else:
-                sys.modules[name] = module
+                sys.modules[name] = earlier
 
 
 # gym, which Dopamine imports, prints an advertisement for Gymnasium to standard error.

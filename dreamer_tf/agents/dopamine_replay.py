@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.agents.dopamine_compat import ReplayElement
-from dreamer_tf.storage.files import fingerprint, replacing
+from dreamer_tf.storage.files import fingerprint, replacing, save_arrays
 
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
@@ -56,7 +56,7 @@ class ReplayFiles:
             path = os.path.join(self._base_dir, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with replacing(path) as file:
-                np.savez(file, **_to_arrays([memory[key] for key in range(first, end)]))
+                save_arrays(file, _to_arrays([memory[key] for key in range(first, end)]))
             self._files[name] = fingerprint(path)
             self._end = end
         self._files = {name: kept for name, kept in self._files.items() if _range(name)[1] > oldest}

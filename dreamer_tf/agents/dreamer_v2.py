@@ -22,7 +22,7 @@ from dreamer_tf.agents.learner import Learner
 from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
-from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.replay.episode_replay import EpisodeReplay
@@ -279,8 +279,8 @@ class DreamerV2Agent(Agent):
         updates = int(steps / self.train_ratio)
         prefill = min(self.prefill_steps, steps)
         starts = replay.batch_size * replay.sequence_length
-        imagined = updates * starts * learner.actor_critic.horizon
-        imagined = f"{imagined / 1e9:,.2f}e9" if imagined >= 1e9 else f"{imagined:,}"
+        states = updates * starts * learner.actor_critic.horizon
+        imagined = f"{states / 1e9:,.2f}e9" if states >= 1e9 else f"{states:,}"
         return {
             "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
             "precision": learner.precision + (", XLA" if learner.jit_compile else ""),
@@ -342,12 +342,13 @@ class DreamerV2Agent(Agent):
         count, space = self.num_environments, self._action_space
         if isinstance(space, gymnasium.spaces.Discrete):
             return self._rng.integers(space.n, size=count)
-        return self._rng.uniform(-1.0, 1.0, (count, *space.shape)).astype(np.float32)
+        shape = (count, *action_shape(space))
+        return self._rng.uniform(-1.0, 1.0, shape).astype(np.float32)
 
     def _no_action(self) -> Any:
         if isinstance(self._action_space, gymnasium.spaces.Discrete):
             return 0
-        return np.zeros(self._action_space.shape, np.float32)
+        return np.zeros(action_shape(self._action_space), np.float32)
 
     def _updates_until(self, agent_steps: int) -> int:
         return int(agent_steps / self.train_ratio + 1e-9)

@@ -4,6 +4,7 @@ import gymnasium
 import tensorflow as tf
 
 from dreamer_tf.behavior.actor import action_size
+from dreamer_tf.environments.interface import action_shape
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.world_model import Batch
 
@@ -22,7 +23,7 @@ class ActionEncoding:
         """
         self.discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         self.size = action_size(action_space)  # A
-        self._shape = () if self.discrete else tuple(action_space.shape)
+        self._shape = action_shape(action_space)
 
     def encode(self, action: tf.Tensor) -> tf.Tensor:
         """Environment actions [...] int or [..., *shape] float -> [..., A] float32."""

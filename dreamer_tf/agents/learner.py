@@ -6,7 +6,7 @@ optimizers are here, so that one place decides what changes a weight.
 
 import collections
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gin
 import gymnasium
@@ -113,7 +113,7 @@ class Learner:
         self.inspector = Inspector(
             self.world_model, self.actor_critic, self.encoding, updates=self.updates, seed=seed
         )
-        self._update_function = None
+        self._update_function: Any = None
 
     @property
     def num_parameters(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.storage.files import save_arrays
 
 _BATCHES_KEPT = 3
 _GRADIENT_NORMS = {
@@ -159,4 +160,4 @@ class NonFiniteGuard:
         for key, value in arrays.pop("observation").items():
             arrays[f"observation.{key}"] = value
         path = os.path.join(self._directory, f"update-{update:09d}.npz")
-        np.savez(path, not_finite=np.array(sorted(bad)), **arrays)
+        save_arrays(path, {"not_finite": np.array(sorted(bad)), **arrays})

@@ -1,10 +1,13 @@
 """The actor: a distribution over actions for each model state (paper 2.2, Appendix A)."""
 
+import math
+
 import gin
 import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.environments.interface import action_shape
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import StraightThroughOneHot, TruncatedNormal, tfd
 from dreamer_tf.networks.mlp import MLP
@@ -15,7 +18,7 @@ def action_size(space: gymnasium.Space) -> int:
     """A: number of actions (Discrete) or of action dimensions (Box)."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return int(space.n)
-    return int(np.prod(space.shape))
+    return math.prod(action_shape(space))
 
 
 @gin.configurable(denylist=["features", "action_space", "rng", "precision"])

@@ -129,7 +129,9 @@ class ActorCritic(Module):
         rssm = world_model.rssm
         seeds = tf.reshape(tf.random.split(seed, 2 * self.horizon), [self.horizon, 2, 2])
 
-        def advance(carry, seeds):
+        def advance(
+            carry: tuple[LatentState, tf.Tensor], seeds: tf.Tensor
+        ) -> tuple[LatentState, tf.Tensor]:
             state, _ = carry
             # An action is not to be improved through the input of later actions, only through
             # the states and rewards that follow it.

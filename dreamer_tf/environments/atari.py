@@ -207,7 +207,7 @@ def _protocol(preset: str, settings: dict[str, Any]) -> str:
     return ", ".join([preset, *differing])
 
 
-def _load(game_name: str, settings: dict[str, Any], grayscale: bool) -> gymnasium.Env:
+def _load(game_name: str, settings: dict[str, Any], grayscale: bool) -> Any:
     """The game without wrappers. Frames are skipped and combined here, not in Gymnasium."""
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # no banner
     return gymnasium.make(

@@ -102,7 +102,7 @@ class ControlSuiteTask(Environment):
         self.observation_space = self._space()
 
     def _space(self) -> gymnasium.spaces.Dict:
-        spaces = {}
+        spaces: dict[str, gymnasium.Space] = {}
         if self._vectors:
             for key, array in self._environment.observation_spec().items():
                 size = int(np.prod(array.shape))

@@ -15,6 +15,7 @@ from dreamer_tf.environments.interface import (
     RESERVED_NAMES,
     Environment,
     Observation,
+    boxes,
     scale_action,
 )
 from dreamer_tf.errors import UserError, did_you_mean
@@ -99,8 +100,9 @@ class GymEnvironment(Environment):
     def _to_box(self, action: np.ndarray) -> np.ndarray:
         """Scales from [-1, 1] to the bounds of the Box."""
         box = self._actions
+        assert isinstance(box, gymnasium.spaces.Box)  # `step` has checked it
         scaled = scale_action(action, box.low.astype(np.float64), box.high.astype(np.float64))
-        if box.dtype.kind in "iu":
+        if np.dtype(box.dtype).kind in "iu":
             scaled = np.rint(scaled)
         # Converting the dtype may round a number beyond the bounds.
         return np.clip(scaled.astype(box.dtype), box.low, box.high)
@@ -188,7 +190,7 @@ class GymEnvironment(Environment):
                 f"the observation '{key or name}' has shape {value.shape}, but its space says "
                 f"{declared.shape}"
             )
-        shape = self.observation_space[name].shape
+        shape = boxes(self.observation_space)[name].shape
         if len(shape) < 3:
             return np.array(value, np.float32).reshape(shape)
         if value.dtype != np.uint8:
@@ -274,9 +276,9 @@ def _render_mode(id: str) -> dict[str, str]:
         importlib.import_module(module)  # registers the environment
     if name not in gymnasium.registry:  # an id without version, which only `make` can resolve
         return {"render_mode": "rgb_array"}
-    creator = gymnasium.registry[name].entry_point
-    if isinstance(creator, str):
-        creator = gymnasium.envs.registration.load_env_creator(creator)
-    modes = getattr(creator, "metadata", {}).get("render_modes", ())
-    can = _takes(creator, "render_mode") and (not inspect.isclass(creator) or "rgb_array" in modes)
+    entry: Any = gymnasium.registry[name].entry_point
+    if isinstance(entry, str):
+        entry = gymnasium.envs.registration.load_env_creator(entry)
+    modes = getattr(entry, "metadata", {}).get("render_modes", ())
+    can = _takes(entry, "render_mode") and (not inspect.isclass(entry) or "rgb_array" in modes)
     return {"render_mode": "rgb_array"} if can else {}

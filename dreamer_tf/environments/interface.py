@@ -14,6 +14,25 @@ Observation = Mapping[str, np.ndarray]  # arrays by name: images [H, W, C], vect
 RESERVED_NAMES = ("kl", "reward", "discount", "model", "actor", "critic", "linear")
 
 
+def boxes(space: gymnasium.spaces.Dict) -> dict[str, gymnasium.spaces.Box]:
+    """The observations of a Dict space by name; in this package all of them are Boxes.
+
+    Raises:
+      TypeError: one of them is another space.
+    """
+    found = {}
+    for key, box in space.spaces.items():
+        if not isinstance(box, gymnasium.spaces.Box):
+            raise TypeError(f"The observation '{key}' is a {type(box).__name__}, not a Box.")
+        found[key] = box
+    return found
+
+
+def action_shape(space: gymnasium.Space) -> tuple[int, ...]:
+    """Shape of one action: () for Discrete."""
+    return () if space.shape is None else space.shape
+
+
 class Environment(abc.ABC):
     """Gymnasium's five-tuple with named observations.
 
@@ -260,13 +279,13 @@ class GymnasiumEnvironment(gymnasium.Env):
         """Starts an episode and returns observation and info."""
         super().reset(seed=seed)
         observation = self.environment.reset(seed)
-        check_arrival(self.observation_space, observation)
+        check_arrival(self.environment.observation_space, observation)
         return observation, {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Returns observation, reward, terminated, truncated and info."""
         observation, reward, terminated, truncated, info = self.environment.step(action)
-        check_arrival(self.observation_space, observation, reward)
+        check_arrival(self.environment.observation_space, observation, reward)
         return observation, reward, terminated, truncated, info
 
     def render(self) -> np.ndarray:

@@ -103,7 +103,7 @@ def _serve(connection: Connection) -> None:
                 result = {key: getattr(environment, key) for key in ProcessEnvironment.ATTRIBUTES}
             else:
                 result = getattr(environment, method)(*arguments)
-            answer = (True, result)
+            answer: tuple[bool, Any] = (True, result)
         except UserError as error:
             answer = (False, UserError(error.sentence))
         except Exception as error:  # its class may not be importable in the parent

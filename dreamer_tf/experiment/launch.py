@@ -12,7 +12,7 @@ from typing import IO
 
 import gin
 
-from dreamer_tf.environments.interface import Environment, complete
+from dreamer_tf.environments.interface import Environment, boxes, complete
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
@@ -74,10 +74,10 @@ def make_runner(
             lock = on_failure.enter_context(_lock(base_dir))
             gin_files.check(base_dir, seed)
             device = configure_devices()
-            given = {}
-            if create_environment_fn is not None:
-                given["create_environment_fn"] = create_environment_fn
-            runner = DreamerRunner(base_dir, seed=seed, **given)
+            if create_environment_fn is None:
+                runner = DreamerRunner(base_dir, seed=seed)
+            else:
+                runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
             gin_files.record(base_dir, seed)
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
@@ -137,7 +137,7 @@ def _times(runner: DreamerRunner) -> str:
 
 def _observations(environment: Environment) -> str:
     """Names and shapes of the observations, and how the environment changed them."""
-    spaces = environment.observation_space.spaces.items()
+    spaces = boxes(environment.observation_space).items()
     shapes = ", ".join(f"{key} {list(box.shape)}" for key, box in spaces)
     return "; ".join([shapes, *environment.notes])
 

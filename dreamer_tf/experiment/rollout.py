@@ -65,7 +65,7 @@ class VectorRollout:
                 rewards = np.clip(rewards, -1.0, 1.0)
             ended = terminated | truncated | (lengths >= self._max_steps)
             life_lost = info.get("life_lost", np.zeros(number, bool)).astype(bool)
-            for index in np.flatnonzero(running):
+            for index in np.flatnonzero(running).tolist():
                 self._agent.record(
                     index,
                     _row(observation, index),
@@ -76,7 +76,7 @@ class VectorRollout:
             self._agent.learn()
             is_first = life_lost & ~ended
             self._begin(observation, is_first & running)
-            for index in np.flatnonzero(ended & running):
+            for index in np.flatnonzero(ended & running).tolist():
                 yield int(lengths[index]), float(returns[index])
             if not ended.any():
                 continue
@@ -89,7 +89,7 @@ class VectorRollout:
                 self._begin(observation, ended & running)
 
     def _begin(self, observation: Observation, where: np.ndarray) -> None:
-        for index in np.flatnonzero(where):
+        for index in np.flatnonzero(where).tolist():
             self._agent.record(index, _row(observation, index), is_first=True)
 
 

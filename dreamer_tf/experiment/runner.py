@@ -39,6 +39,10 @@ class DreamerRunner(Runner):
     * scores, JSON lines and a progress bar.
     """
 
+    # Dopamine's constructor assigns these.
+    _start_iteration: int
+    _logger: Any
+
     def __init__(
         self,
         base_dir: str | os.PathLike,

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import tfd, unit_normal
@@ -121,10 +122,11 @@ class Decoder(Module):
           UserError: the kernels do not make images of the environment's size.
         """
         super().__init__(precision)
+        spaces = boxes(observation_space)
         self._images = {
             key: ImageDecoder(
                 features,
-                observation_space[key].shape,
+                (spaces[key].shape[0], spaces[key].shape[1], spaces[key].shape[2]),
                 rng=rng,
                 precision=precision,
                 name=f"decoder.{key}",
@@ -135,7 +137,7 @@ class Decoder(Module):
             for key in image_keys(observation_space)
         }
         self._vectors = None
-        sizes = {key: observation_space[key].shape[0] for key in vector_keys(observation_space)}
+        sizes = {key: spaces[key].shape[0] for key in vector_keys(observation_space)}
         if sizes:
             with gin.config_scope("decoder"):
                 self._vectors = MLP(

@@ -5,9 +5,7 @@ are too sensitive to rounding for 16 bits.
 """
 
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfd = tfp.distributions
+from tensorflow_probability import distributions as tfd
 
 
 class StraightThroughOneHot(tfd.OneHotCategorical):
@@ -17,7 +15,7 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
     `OneHotCategoricalStraightThrough` has the same gradient, but its values are rounded.
     """
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         sample = super()._sample_n(n, seed)
         probs = self.probs_parameter()
         # The bracket is exactly 0; adding `probs` first would leave rounding errors in the sample.
@@ -27,7 +25,7 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
 class StraightThroughBernoulli(tfd.Bernoulli):
     """Binary variables with straight-through gradients (paper, Appendix C, binary latents)."""
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         sample = super()._sample_n(n, seed)
         probs = self.probs_parameter()
         return sample + (probs - tf.stop_gradient(probs))
@@ -41,7 +39,7 @@ class TruncatedNormal(tfd.TruncatedNormal):
 
     MARGIN = 1e-6  # as in the authors' code
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         sample = super()._sample_n(n, seed)
         clipped = tf.clip_by_value(sample, self.low + self.MARGIN, self.high - self.MARGIN)
         return tf.stop_gradient(clipped) + (sample - tf.stop_gradient(sample))

@@ -4,9 +4,11 @@ import math
 
 import gin
 import gymnasium
+import keras
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.mlp import MLP
@@ -15,12 +17,12 @@ from dreamer_tf.networks.module import Module
 
 def image_keys(space: gymnasium.spaces.Dict) -> list[str]:
     """Names of the observations that are images, [H, W, C] uint8."""
-    return [key for key, box in space.spaces.items() if len(box.shape) == 3]
+    return [key for key, box in boxes(space).items() if len(box.shape) == 3]
 
 
 def vector_keys(space: gymnasium.spaces.Dict) -> list[str]:
     """Names of the observations that are vectors, [K] float."""
-    return [key for key, box in space.spaces.items() if len(box.shape) == 1]
+    return [key for key, box in boxes(space).items() if len(box.shape) == 1]
 
 
 @gin.configurable(denylist=["observation_space", "rng", "precision"])
@@ -56,10 +58,11 @@ class Encoder(Module):
         """
         super().__init__(precision)
         self._space = observation_space
-        self._convs = {}
+        spaces = boxes(observation_space)
+        self._convs: dict[str, list[keras.layers.Conv2D]] = {}
         self.size = 0
         for key in image_keys(observation_space):
-            height, width, channels = observation_space[key].shape
+            height, width, channels = spaces[key].shape
             stack = []
             for index, kernel in enumerate(kernels):
                 filters = depth * 2**index
@@ -67,7 +70,7 @@ class Encoder(Module):
                 height, width = (height - kernel) // 2 + 1, (width - kernel) // 2 + 1
                 if min(height, width) < 1:
                     raise UserError(
-                        f"Observation '{key}' of shape {observation_space[key].shape} is too small "
+                        f"Observation '{key}' of shape {spaces[key].shape} is too small "
                         f"for {len(kernels)} convolutions with kernels {tuple(kernels)}: return "
                         "larger images from the environment (create_gym_environment.image_size "
                         "for Gymnasium's) or shorten Encoder.kernels."
@@ -86,7 +89,7 @@ class Encoder(Module):
                 channels = filters
             self._convs[key] = stack
             self.size += height * width * channels
-        vectors = sum(math.prod(self._space[key].shape) for key in vector_keys(self._space))
+        vectors = sum(math.prod(spaces[key].shape) for key in vector_keys(self._space))
         self._mlp = None
         if vectors:
             with gin.config_scope("encoder"):

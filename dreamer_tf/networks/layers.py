@@ -8,8 +8,7 @@ import math
 
 import keras
 import numpy as np
-
-Precision = keras.DTypePolicy
+from keras import DTypePolicy as Precision
 
 
 def glorot_uniform(

@@ -20,7 +20,9 @@ class _DecoupledAdam(keras.optimizers.Adam):
         super().__init__(learning_rate=0.0, epsilon=epsilon)
         self._decay = decay
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         index = self._get_variable_index(variable)
         if self._decay:
             variable.assign(variable * (1.0 - self._decay))

@@ -1,5 +1,6 @@
 """Writes frames as an animated GIF."""
 
+import io
 import os
 from collections.abc import Sequence
 
@@ -21,17 +22,20 @@ def check_path(path: str) -> None:
         raise UserError(f"{path}: the directory {directory} does not exist; make it first.")
 
 
-def write_gif(path: str, frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> None:
+def write_gif(
+    path: str, frames: Sequence[np.ndarray] | np.ndarray, frames_per_second: float = 15.0
+) -> None:
     """Writes frames [H, W, 3] or [H, W] uint8 as a GIF that repeats forever."""
     with open(path, "wb") as file:
         file.write(encode_gif(frames, frames_per_second))
 
 
-def encode_gif(frames: Sequence[np.ndarray], frames_per_second: float = 15.0) -> bytes:
+def encode_gif(frames: Sequence[np.ndarray] | np.ndarray, frames_per_second: float = 15.0) -> bytes:
     """The contents of a GIF file; arguments as for `write_gif`."""
     import imageio.v3
 
-    duration = 1000.0 / frames_per_second
-    return imageio.v3.imwrite(
-        "<bytes>", np.stack(frames), extension=".gif", duration=duration, loop=0
-    )
+    file = io.BytesIO()
+    duration = 1000.0 / frames_per_second  # milliseconds
+    images = np.stack(list(frames))
+    imageio.v3.imwrite(file, images, extension=".gif", duration=duration, loop=0)
+    return file.getvalue()

@@ -17,7 +17,7 @@ import gin
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.interface import Observation, action_shape, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
@@ -161,7 +161,9 @@ class EpisodeReplay:
                 f"Replay stream {stream}: is_first is {is_first}, but the previous episode "
                 f"{'is still running' if record.running else 'has ended'}."
             )
-        values = {f"observation.{key}": observation[key] for key in self._observation_keys}
+        values: dict[str, Any] = {
+            f"observation.{key}": observation[key] for key in self._observation_keys
+        }
         flags = (is_first, is_last, is_terminal)
         values |= {"action": action, "reward": reward, "flags": flags}
         self._ring.write(stream, record.count, values)
@@ -186,7 +188,7 @@ class EpisodeReplay:
         Raises:
           ValueError: there are fewer steps than a sequence needs.
         """
-        if not self.can_sample():
+        if not self.can_sample() or self._plan is None:
             raise ValueError(
                 f"The replay holds {len(self)} steps, too few for a sequence of "
                 f"{self.sequence_length}."
@@ -338,13 +340,13 @@ def _fields(
 ) -> dict[str, Field]:
     """What one step holds. The names are those of the files."""
     fields = {
-        f"observation.{key}": Field(np.dtype(box.dtype), tuple(box.shape))
-        for key, box in observation_space.spaces.items()
+        f"observation.{key}": Field(np.dtype(box.dtype), box.shape)
+        for key, box in boxes(observation_space).items()
     }
     if isinstance(action_space, gymnasium.spaces.Discrete):
         fields["action"] = Field(np.dtype(np.int32), ())
     else:
-        fields["action"] = Field(np.dtype(np.float32), tuple(action_space.shape or ()))
+        fields["action"] = Field(np.dtype(np.float32), action_shape(action_space))
     fields["reward"] = Field(np.dtype(np.float32), ())
     fields["flags"] = Field(np.dtype(np.uint8), (3,))
     return fields

@@ -119,7 +119,8 @@ class ReleasedSampling:
     ) -> list[list[Segment]] | None:
         """Joins pieces, beginning with the rest of the last one; see `Sampling.draw`."""
         drawn = [self._sequence(streams, length, rng) for _ in range(count)]
-        return None if None in drawn else drawn
+        found = [segments for segments in drawn if segments is not None]
+        return found if len(found) == count else None
 
     def _sequence(
         self, streams: list[Stream], length: int, rng: np.random.Generator

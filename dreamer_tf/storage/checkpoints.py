@@ -23,7 +23,7 @@ from absl import logging
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.storage import faults
-from dreamer_tf.storage.files import fingerprint, flush
+from dreamer_tf.storage.files import fingerprint, flush, save_arrays
 
 FORMAT = 2
 NEEDS = "files"  # key in the state: fingerprints of files that it needs, by path in the base dir
@@ -176,7 +176,7 @@ class CheckpointStore:
 def _write(directory: Path, number: int, checkpoint: Checkpoint) -> None:
     """Writes the files of a checkpoint; returns when they are on the disk."""
     with open(directory / "arrays.npz", "wb") as file:
-        np.savez(file, **checkpoint.arrays)
+        save_arrays(file, checkpoint.arrays)
     faults.point("arrays_written")
     (directory / "state.json").write_text(json.dumps(checkpoint.state))
     manifest = {

@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
+
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -35,6 +37,11 @@ def replace_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file as UTF-8; a reader sees the old text or the new one."""
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def save_arrays(file: IO[bytes] | str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as an uncompressed .npz file."""
+    np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def flush(path: str | os.PathLike) -> None:

@@ -10,7 +10,8 @@ action        (0)        a0         a1          action[t] LED to image[t]
 is_first      1          0          0           resets h, z and the action before step t
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import gin
 import keras
@@ -140,7 +141,7 @@ class RSSM(Module):
         ]
         in_stoch, recur, post_deter, post_out = dense
 
-        def step(carry, now):
+        def step(carry: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
             (stoch, deter), *_ = carry
             embedding, action, keep, seed, probes = now
             stoch, deter = stoch * keep, deter * keep
@@ -255,13 +256,13 @@ class LoopDense:
           batch: B.
           dtype: precision of the loop.
         """
-        self.inputs: tf.Tensor | None = None  # [T, B, I], set after the loop
+        self.inputs: Any = None  # [T, B, I], set after the loop
         self._kernel = tf.cast(layer.kernel.value, dtype)
         self._bias = tf.cast(layer.bias.value, dtype)
         shape = (steps, batch, layer.units)
 
         @tf.custom_gradient
-        def zeros(kernel: tf.Tensor, bias: tf.Tensor):
+        def zeros(kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             def gradient(outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 inputs = tf.reshape(self.inputs, [-1, self.inputs.shape[-1]])
                 outputs = tf.reshape(outputs, [-1, outputs.shape[-1]])

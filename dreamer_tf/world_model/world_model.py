@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.decoders import Decoder
@@ -120,7 +121,7 @@ class WorldModel(Module):
         # The part of a unit Normal's loss that no prediction can lower, in nats.
         self.loss_floors = {
             key: 0.5 * math.log(2.0 * math.pi) * math.prod(box.shape)
-            for key, box in observation_space.spaces.items()
+            for key, box in boxes(observation_space).items()
         }
 
     def preprocess(self, batch: Batch) -> Batch:
