@@ -15,7 +15,6 @@ from dreamer_tf.environments.interface import (
     RESERVED_NAMES,
     Environment,
     Observation,
-    boxes,
     scale_action,
 )
 from dreamer_tf.errors import UserError, did_you_mean
@@ -190,7 +189,7 @@ class GymEnvironment(Environment):
                 f"the observation '{key or name}' has shape {value.shape}, but its space says "
                 f"{declared.shape}"
             )
-        shape = boxes(self.observation_space)[name].shape
+        shape = self.observation_space[name].shape or ()
         if len(shape) < 3:
             return np.array(value, np.float32).reshape(shape)
         if value.dtype != np.uint8:
