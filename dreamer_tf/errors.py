@@ -32,7 +32,13 @@ def did_you_mean(name: str, valid: Iterable[str], count: int = 3) -> str:
     for candidate in valid:
         lowered.setdefault(candidate.lower(), candidate)
     found = difflib.get_close_matches(name.lower(), list(lowered), n=count, cutoff=0.5)
-    names = [repr(lowered[match]) for match in found]
+    # Next to an obvious match, distant ones only confuse.
+    likeness = [difflib.SequenceMatcher(None, match, name.lower()).ratio() for match in found]
+    names = [
+        repr(lowered[match])
+        for match, ratio in zip(found, likeness, strict=True)
+        if ratio >= 0.85 * max(likeness)
+    ]
     if not names:
         return ""
     listed = " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,4 +1,4 @@
-"""Score curves of any origin in one form: published ones and those of our own runs."""
+"""Score curves in one form: published ones, and those of our own runs."""
 
 import functools
 import glob
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import dreamer_tf
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import score_files
 
@@ -19,7 +18,7 @@ CONTROL_SUITE = "control_suite, pixels"  # of the published control suite curves
 
 
 class Curve(NamedTuple):
-    """Returns of one run over the frames it has seen."""
+    """Returns of one run over its frames of training."""
 
     agent: str
     game: str  # lower case without spaces, as in 'upndown'
@@ -32,22 +31,22 @@ class Curve(NamedTuple):
     gin_hash: str = ""
 
     def at(self, frames: float) -> float:
-        """The last value up to a number of frames; NaN where there is none."""
+        """The last value up to a number of frames; NaN if there is none."""
         index = np.searchsorted(self.frames, frames, side="right") - 1
         return float(self.values[index]) if index >= 0 else float("nan")
 
     def until(self, frames: float) -> "Curve":
-        """Without what came after a number of frames."""
+        """The curve up to a number of frames."""
         seen = self.frames <= frames
         return self._replace(frames=self.frames[seen], values=self.values[seen])
 
     def covers(self, frames: float) -> bool:
-        """Whether the run had begun, and not ended long before (it may miss a twentieth)."""
+        """Whether the run has values at this point; it may end up to 5% earlier."""
         return bool(self.frames[0] <= frames <= self.frames[-1] / 0.95)
 
 
 class Published(NamedTuple):
-    """What is known of a published agent's curves."""
+    """What the source says about a published agent's curves."""
 
     phase: str
     protocol: str
@@ -70,7 +69,7 @@ PUBLISHED = {
     "SimPLe at 400k": _AT_400K,
     "Rainbow at 400k": _AT_400K,
 }
-# What the names of protocols stand for.
+# The meaning of each protocol's name.
 PROTOCOLS = {
     "machado2018": "Atari: sticky actions (0.25), all 18 actions, action repeat 4, no information "
     "about lives, episodes of at most 108,000 frames (Machado et al., 2018)",
@@ -91,8 +90,8 @@ def game_key(name: str) -> str:
 
 
 def directory() -> Path:
-    """Where the published scores are, installed or in a checkout."""
-    package = Path(dreamer_tf.__file__).parent
+    """Directory of the published scores, in an installation or in a checkout."""
+    package = Path(__file__).resolve().parents[1]
     installed = package / "baselines"
     return installed if installed.is_dir() else package.parent / "baselines"
 
@@ -104,7 +103,7 @@ def table(name: str) -> list[dict[str, object]]:
 
 
 def published_games() -> list[str]:
-    """Keys of the games and tasks that anything is published of."""
+    """Keys of the games and tasks with published scores."""
     return [game_key(path.stem) for path in _published_files(("atari", "control_suite"))]
 
 

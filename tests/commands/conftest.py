@@ -3,6 +3,7 @@
 import pytest
 
 from tests.commands.processes import SMALL, run
+from tests.scores.conftest import runs  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

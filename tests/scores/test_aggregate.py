@@ -1,15 +1,11 @@
 """Aggregates reproduce the paper's Table 1; published data is what its source says."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.scores import aggregate, curves
 
-SOURCE = Path(__file__).resolve().parents[3] / "shared" / "baseline_data"
 TABLE_1 = {row["Agent"]: row for row in curves.table("table_1")}
 
 
@@ -106,7 +102,7 @@ def test_every_run_counts_whatever_the_number_of_runs():
     assert aggregate.evenly(many, games).shape == (120, 2)
 
 
-def test_performance_profiles():
+def test_performance_profiles_are_shares_of_runs_above_a_score():
     """Shares of what is above each score, counted by hand; falling, with the value inside."""
     low, high = aggregate.reference("pong", "Gamer")
     runs = [low + share * (high - low) for share in (0.2, 0.4, 0.6, 0.8)]
@@ -121,48 +117,12 @@ def test_performance_profiles():
     assert (profile[:, 1] <= profile[:, 0]).all() and (profile[:, 0] <= profile[:, 2]).all()
 
 
-def test_mean_interval():
+def test_the_interval_of_a_mean_lies_within_the_runs():
     interval = aggregate.mean_interval([1.0, 2.0, 3.0, 4.0])
     assert interval.value == 2.5 and 1.0 <= interval.low < 2.5 < interval.high <= 4.0
     assert aggregate.mean_interval([3.0]) == (3.0, 3.0, 3.0)
 
 
-def test_missing_reference():
+def test_a_game_without_a_reference_score_is_named():
     with pytest.raises(UserError, match="no gamer score for the game 'pooyan'"):
         aggregate.normalize("pooyan", [1.0], "Gamer")
-
-
-def test_published_names():
-    with pytest.raises(UserError, match="Did you mean 'Rainbow'"):
-        curves.published(["Rainbowe"])
-
-
-@pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources of the published curves are not here")
-def test_curves_are_those_of_the_source():
-    """Every stored point, against the files it was thinned from."""
-    checked = 0
-    for path in sorted((SOURCE / "dopamine_atari").glob("*.json"))[::7]:
-        records = json.loads(path.read_text())
-        for agent in curves.PUBLISHED:
-            values = [record["Value"] for record in records if record["Agent"] == agent]
-            for curve in curves.published([agent], [path.stem]) if values else []:
-                iterations = (curve.frames / 1e6).astype(int) - 1
-                source = np.array(values).reshape(-1, 199)[int(curve.run)][iterations]
-                np.testing.assert_allclose(curve.values, source, rtol=1e-4)
-                assert iterations[0] == 0 and iterations[-1] == 198
-                checked += 1
-    assert checked > 200
-    runs = json.loads((SOURCE / "atari_dreamerv2.json").read_text())
-    stored = {}
-    for curve in curves.published(["DreamerV2"]):
-        stored.setdefault(curve.game, []).append(curve)
-    assert sum(map(len, stored.values())) == len(runs)
-    for run in runs:
-        [*rest] = stored[curves.game_key(run["task"].removeprefix("atari_"))]
-        last = [c for c in rest if c.frames[-1] == run["xs"][-1]]
-        assert any(np.isclose(c.values[-1], run["ys"][-1], rtol=1e-4) for c in last)
-
-
-def test_size_of_the_published_data():
-    size = sum(path.stat().st_size for path in curves.directory().rglob("*") if path.is_file())
-    assert size < 8e6

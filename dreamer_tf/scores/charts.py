@@ -1,0 +1,221 @@
+"""Charts of a comparison: their points, and the Altair charts that show them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import aggregate, curves
+from dreamer_tf.scores.report import (
+    Report,
+    common_scores,
+    fewest_runs,
+    grouped,
+    value_range,
+)
+
+_POINTS = 40  # of a drawn curve
+_SINGLES = 60  # with more runs than this, single runs are not drawn
+
+
+def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
+    """Performance profiles with pointwise 95% stratified bootstrap intervals."""
+    scores, common = common_scores(report)
+    if not common:
+        return []
+    normalized = [aggregate.evenly(table, common) for table in scores.values()]
+    # Scores of most games are below a few times the gamer's; one game reaches a hundred times.
+    end = max(float(np.quantile(np.concatenate([m.ravel() for m in normalized]), 0.95)), 1.0)
+    taus = np.linspace(0.0, end, count)
+    points = []
+    for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
+        several = fewest_runs(scores[agent], common) > 1
+        for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True):
+            point = {"agent": agent, "score": float(tau), "share": share}
+            points.append(point | ({"low": low, "high": high} if several else {}))
+    return points
+
+
+def profiles_chart(points: Sequence[dict[str, Any]]) -> Any:
+    """Performance profiles (Agarwal et al., 2021), an Altair chart."""
+    import altair as alt
+
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X("score:Q", title="gamer normalized score"), color="agent:N"
+    )
+    band = base.mark_area(opacity=0.2).encode(
+        y=alt.Y("low:Q", title="share of runs and games above"), y2="high:Q"
+    )
+    line = base.mark_line().encode(y="share:Q", tooltip=["agent:N", "score:Q", "share:Q"])
+    return alt.layer(band, line).properties(width=480, height=260)
+
+
+def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
+    """Means over runs with 95% bootstrap intervals, on a common grid of frames.
+
+    Returns:
+      Points with 'return', 'low', 'high' and 'runs', the number of runs. If there are few enough
+      runs to tell them apart, also points of single runs, with 'run' and 'single'.
+    """
+    groups = grouped(found)
+    singles = sum(map(len, groups.values())) <= _SINGLES
+    points = []
+    for (game, agent), runs in groups.items():
+        if singles:
+            for curve in runs:
+                place = {"game": game, "agent": agent, "run": curve.run}
+                for frames, value in zip(curve.frames, curve.values, strict=True):
+                    points.append(place | {"frames": float(frames), "single": float(value)})
+        for frames in _grid(runs):
+            values = [curve.at(frames) for curve in runs if curve.covers(frames)]
+            if len(values) * 2 < len(runs):
+                continue
+            interval = aggregate.mean_interval(values, reps=300)
+            points.append(
+                {
+                    "game": game,
+                    "agent": agent,
+                    "frames": frames,
+                    "return": interval.value,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "runs": len(values),
+                }
+            )
+    return points
+
+
+def _grid(runs: Sequence[curves.Curve]) -> list[float]:
+    """Frames at which the mean over runs is drawn."""
+    grid = sorted({float(frames) for curve in runs for frames in curve.frames})
+    # Runs report after whole episodes, so at nearly the same frames. The last of them is enough.
+    close = 0.02 * grid[-1]
+    grid = [a for a, b in zip(grid, [*grid[1:], np.inf], strict=True) if b - a > close]
+    if len(grid) <= _POINTS:
+        return grid
+    picks = np.linspace(0, len(grid) - 1, _POINTS).round().astype(int)
+    return [grid[pick] for pick in picks]
+
+
+def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
+    """Curves of all games with bands (figure F1), an Altair chart."""
+    import altair as alt
+
+    means = [point for point in points if "return" in point]
+    ends: dict[str, dict[str, float]] = {}
+    for point in means:
+        ends.setdefault(point["game"], {})[point["agent"]] = point["frames"]  # ascending
+    apart = any(max(last.values()) > 10 * min(last.values()) for last in ends.values())
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X(
+            "frames:Q",
+            title="frames",
+            axis=alt.Axis(format="~s"),
+            scale=alt.Scale(type="log" if apart else "linear"),
+        ),
+        color=alt.Color("agent:N", title="agent"),
+    )
+    mean = base.transform_filter("isValid(datum.return)")
+    band = mean.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
+    line = mean.mark_line(point=len(means) < 200).encode(
+        y="return:Q",
+        tooltip=["agent:N", "game:N", "frames:Q", "return:Q", "low:Q", "high:Q", "runs:Q"],
+    )
+    single = (
+        base.transform_filter("isValid(datum.single)")
+        .mark_line(strokeWidth=1, opacity=0.5)
+        .encode(y="single:Q", detail="run:N", tooltip=["agent:N", "game:N", "run:N", "single:Q"])
+    )
+    layers = [band, single, line] if len(means) < len(points) else [band, line]
+    return (
+        alt.layer(*layers)
+        .properties(width=260, height=180)
+        .facet(facet=alt.Facet("game:N", title=None), columns=columns)
+        .resolve_scale(x="independent", y="independent")
+    )
+
+
+def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> Any | None:
+    """Difference of gamer normalized scores for each game, on a log scale (figure E1)."""
+    import altair as alt
+
+    scores = {(row["game"], row["agent"]): row.get("score") for row in rows}
+    values = []
+    for game in sorted({row["game"] for row in rows} & set(aggregate.games())):
+        ours, theirs = scores.get((game, left)), scores.get((game, right))
+        if ours is None or theirs is None:
+            continue
+        first, second = (
+            float(aggregate.normalize(game, score, "Gamer")) for score in (ours, theirs)
+        )
+        values.append({"game": game, "difference": first - second})
+    if not values:
+        return None
+    return (
+        alt.Chart(alt.Data(values=values), title=f"{left} minus {right}, gamer normalized")
+        .mark_bar()
+        .encode(
+            x=alt.X("game:N", sort="-y", title=None),
+            y=alt.Y("difference:Q", scale=alt.Scale(type="symlog", constant=0.1)),
+            color=alt.condition("datum.difference > 0", alt.value("#3b6fd4"), alt.value("#d4873b")),
+            tooltip=["game:N", "difference:Q"],
+        )
+    )
+
+
+def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12) -> list[dict]:
+    """The paper's four aggregates at points of training (figure 4), with intervals."""
+    if not over:
+        return []
+    points = []
+    groups = grouped(report.all)
+    for agent in report.agents:
+        found = [curve for game in over for curve in groups[game, agent]]
+        for frames in np.linspace(0, max(curve.frames[-1] for curve in found), count + 1)[1:]:
+            scores: dict[str, list[float]] = {}
+            for curve in found:
+                if curve.covers(frames):
+                    scores.setdefault(curve.game, []).append(curve.at(frames))
+            if len(scores) < len(over):
+                continue
+            runs = [len(values) for values in scores.values()]
+            estimates = aggregate.paper_intervals(scores, reps=200)
+            for name, interval in estimates.items():
+                point = {"agent": agent, "frames": float(frames), "aggregate": name}
+                point |= {"value": interval.value, "runs": value_range(runs, "{:,}") + " a game"}
+                if min(runs) > 1:
+                    point |= {"low": interval.low, "high": interval.high}
+                points.append(point)
+    return points
+
+
+def aggregates_chart(points: Sequence[dict[str, Any]]) -> Any:
+    """Figure 4, an Altair chart."""
+    import altair as alt
+
+    base = alt.Chart(alt.Data(values=list(points))).encode(
+        x=alt.X("frames:Q", axis=alt.Axis(format="~s")), color="agent:N"
+    )
+    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    line = base.mark_line(point=True).encode(
+        y="value:Q", tooltip=["agent:N", "frames:Q", "value:Q", "low:Q", "high:Q", "runs:N"]
+    )
+    return (
+        alt.layer(band, line)
+        .properties(width=220, height=180)
+        .facet(facet=alt.Facet("aggregate:N", title=None, sort=list(aggregate.AGGREGATES)))
+        .resolve_scale(y="independent")
+    )
+
+
+def save_chart(report: Report, path: str) -> None:
+    """Writes the curves as a picture.
+
+    Raises:
+      UserError: the directory does not exist.
+    """
+    try:
+        curves_chart(curve_points(report.all)).save(path, scale_factor=2)
+    except OSError as error:
+        raise UserError(f"--out={path} cannot be written ({error}).") from error

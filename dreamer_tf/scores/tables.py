@@ -1,0 +1,56 @@
+"""Tables of a comparison as Markdown and as comma-separated values."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dreamer_tf.scores import aggregate
+
+Rows = Sequence[dict[str, Any]]
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Column names: those of the row that has most."""
+    widest: Mapping[str, Any] = max(rows, key=lambda row: len(row.keys()))
+    return list(widest)
+
+
+def shown(value: Any) -> str:
+    """A cell for people: two decimals, or none from 1,000 on."""
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def with_intervals(rows: Rows) -> list[dict[str, Any]]:
+    """Joins each value and the ends of its interval in one cell, for tables that people read."""
+    found = []
+    for row in rows:
+        cells = {name: shown(value) for name, value in row.items()}
+        for name in aggregate.STATISTICS:
+            low, high = cells.pop(f"{name} low"), cells.pop(f"{name} high")
+            cells[name] += f" ({low} to {high})" if low else ""
+        found.append(cells)
+    return found
+
+
+def to_markdown(rows: Rows) -> str:
+    """The rows as a Markdown table."""
+    if not rows:
+        return "Nothing to compare.\n"
+    names = columns(rows)
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    for row in rows:
+        lines.append(f"| {' | '.join(shown(row.get(name, 'missing')) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Rows) -> str:
+    """The rows as comma-separated values, with all digits."""
+    names = columns(rows) if rows else []
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()

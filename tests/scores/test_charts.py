@@ -1,0 +1,54 @@
+"""Points that the charts show."""
+
+import numpy as np
+
+from dreamer_tf.scores import charts, curves, report
+
+
+def test_a_curve_that_ended_early_is_not_extended():
+    def curve(run, frames, values):
+        spots = np.array(frames, float)
+        return curves.Curve("A", "pong", run, "eval", "p", "here", spots, np.array(values, float))
+
+    long, short = curve("0", [1, 2, 3, 4], [1, 1, 1, 1]), curve("1", [1, 2], [5, 5])
+    third = curve("2", [1, 2, 3, 4], [3, 3, 3, 3])
+    drawn = charts.curve_points([long, short, third])
+    points = {p["frames"]: p for p in drawn if "return" in p}
+    assert points[2.0]["return"] == 3.0 and points[2.0]["runs"] == 3
+    assert points[4.0]["return"] == 2.0 and points[4.0]["runs"] == 2
+    assert [p["single"] for p in drawn if p.get("run") == "1"] == [5.0, 5.0]
+
+
+def both(runs):
+    return report.Report(
+        curves.own([str(runs / "runs/*/*/*")]), curves.published(["DQN"], ["pong", "breakout"])
+    )
+
+
+def test_profiles_have_bands_only_where_every_game_has_several_runs(runs):
+    """Three runs on Pong, one on Breakout: one counts on both."""
+    points = charts.profile_points(both(runs))
+    assert {point["agent"] for point in points} == set(both(runs).agents)
+    for point in points:
+        assert ("low" in point) == point["agent"].startswith("DQN")
+        assert 0.0 <= point["share"] <= 1.0
+
+
+def test_aggregates_over_frames_end_with_the_runs(runs):
+    points = charts.aggregates_over_frames(both(runs), ["breakout", "pong"], count=4)
+    ours = [point for point in points if point["agent"] == "DreamerV2, ours"]
+    assert ours and max(point["frames"] for point in ours) == 2000.0
+    assert {point["runs"] for point in ours} == {"1 to 3 a game"}
+    assert charts.aggregates_over_frames(both(runs), []) == []
+
+
+def test_the_difference_of_two_agents_needs_both_scores():
+    rows = [
+        {"game": "pong", "agent": "A", "score": 10.0},
+        {"game": "pong", "agent": "B", "score": -5.0},
+        {"game": "alien", "agent": "A", "score": 10.0},
+    ]
+    chart = charts.difference_chart(rows, "A", "B").to_dict()
+    [values] = chart["datasets"].values() if "datasets" in chart else [chart["data"]["values"]]
+    assert [value["game"] for value in values] == ["pong"] and values[0]["difference"] > 0
+    assert charts.difference_chart(rows[2:], "A", "B") is None

@@ -1,0 +1,71 @@
+"""From a request to a report, a format and a file."""
+
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import comparison
+from tests.scores.runs import write_run
+
+
+def request(runs, **settings):
+    patterns = [str(runs / "runs/*/*/*")]
+    return comparison.Request(**({"runs": patterns, "baselines": ()} | settings))
+
+
+def test_games_choose_among_runs_and_baselines(runs):
+    found = comparison.collect(request(runs, games=["Breakout"], baselines=["IQN"]))
+    assert found.games == ["breakout"] and len(found.runs) == 1 and len(found.baselines) == 5
+
+
+def test_what_was_asked_for_in_vain_is_said(runs):
+    found = comparison.collect(
+        request(runs, games=["Pong", "Breakot"], baselines=["SimPLe at 400k"])
+    )
+    assert "There is no score of --games=Breakot. Did you mean 'breakout'?" in found.absent
+
+
+def test_runs_of_two_protocols_are_compared_only_on_request(runs):
+    write_run(runs / "runs/b/Pong/0", protocol="nature2015", gin_hash="fedcba9876543210")
+    with pytest.raises(UserError, match="--mixed"):
+        comparison.collect(request(runs))
+    assert len(comparison.collect(request(runs, mixed=True)).runs) == 5
+
+
+def test_nothing_to_compare_is_an_error(runs):
+    with pytest.raises(UserError, match="nothing to compare"):
+        comparison.collect(comparison.Request(baselines=()))
+    with pytest.raises(UserError, match="Breakot"):
+        comparison.collect(request(runs, games=["Breakot"]))
+
+
+@pytest.mark.parametrize(
+    "out,form,chosen",
+    [(None, None, "md"), (None, "csv", "csv"), ("a.png", None, "png"), ("a", "html", "html")],
+)
+def test_the_format_follows_from_the_name_or_the_flag(tmp_path, monkeypatch, out, form, chosen):
+    monkeypatch.chdir(tmp_path)
+    assert comparison.choose_format(out, form) == chosen
+
+
+@pytest.mark.parametrize(
+    "out,form,words",
+    [
+        ("report.pdf", None, "the format is unclear"),
+        (None, "html", "add --out=report.html"),
+        ("missing/report.md", None, "does not exist"),
+        ("report.html", "csv", "does not end as --format=csv"),
+    ],
+)
+def test_an_impossible_format_is_named(tmp_path, monkeypatch, out, form, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=words):
+        comparison.choose_format(out, form)
+
+
+def test_a_table_of_aggregates_needs_common_games(runs):
+    found = comparison.collect(request(runs, baselines=["SimPLe at 400k"], games=["Pong"]))
+    assert "gamer_mean" in comparison.text(found, "csv", "aggregates")
+    write_run(runs / "runs/c/maze/0", game="maze", protocol="gymnasium")
+    alone = comparison.collect(request(runs, games=["maze"]))
+    with pytest.raises(UserError, match="--table=games"):
+        comparison.text(alone, "csv", "aggregates")

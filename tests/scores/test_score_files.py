@@ -1,0 +1,47 @@
+"""Score files: what is written is read again, and what cannot be drawn is named."""
+
+import json
+
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import score_files
+
+SCORE = score_files.Score(0, 1.5, "A", "eval", "Pong", 0, 1000, 3, "machado2018", "f")
+
+
+def test_scores_survive_the_file(tmp_path):
+    scores = [SCORE, SCORE._replace(iteration=1, frames=2000, value=-2.0)]
+    score_files.write(tmp_path / "scores.json", scores)
+    assert score_files.read(tmp_path / "scores.json") == scores
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_records_have_the_names_of_dopamine(tmp_path):
+    score_files.write(tmp_path / "scores.json", [SCORE])
+    [record] = json.loads((tmp_path / "scores.json").read_text())
+    assert {"Iteration", "Value", "Agent", "GinHash"} <= set(record)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"Iteration": 1}]', '{"a": 1}'])
+def test_another_file_is_no_score_file(tmp_path, text):
+    (tmp_path / "scores.json").write_text(text)
+    if text != '{"a": 1}':
+        with pytest.raises(UserError, match="is not a score file"):
+            score_files.read(tmp_path / "scores.json")
+    with pytest.raises(UserError, match="is not a score file"):
+        score_files.read(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "frames", "complaint"),
+    [((float("nan"), 1.0), (1000, 2000), "is nan"), ((1.0, 2.0), (2000, 2000), "do not ascend")],
+)
+def test_scores_that_make_no_curve_are_named(tmp_path, values, frames, complaint):
+    scores = [
+        score_files.Score(i, values[i], "A", "eval", "Pong", 0, frames[i], 3, "machado2018", "f")
+        for i in range(2)
+    ]
+    score_files.write(tmp_path / "scores.json", scores)
+    with pytest.raises(UserError, match=complaint):
+        score_files.read(tmp_path / "scores.json")
