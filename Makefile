@@ -4,18 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv train test test-slow learn chaos report bench lint format clean
+.PHONY: help venv train test test-ci test-slow test-wheels learn chaos report bench docs lint format clean
 
 help:
 	@echo "make venv       .venv with everything installed"
 	@echo "make train      train DreamerV2 on ALE Pong, small model, about seven minutes on two cores"
 	@echo "make test       lint and the fast tests"
+	@echo "make test-ci    the tests that start browsers, clusters or attacks"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make test-wheels  the wheel in empty environments of Python 3.10, 3.11 and 3.12"
 	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
 	@echo "make chaos      kills training processes at random and compares what they leave behind"
 	@echo "make report     report.html: the runs in runs/ and the published baselines"
 	@echo "make bench      the benchmarks, one after the other, as a table"
-	@echo "make lint       check style; make format applies it"
+	@echo "make docs       the documentation as a site, in build/site"
+	@echo "make lint       check style, types and layers; make format applies the style"
 
 venv: $(VENV)/installed
 
@@ -39,6 +42,12 @@ train: venv
 test: lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=worksteal
 
+test-ci: venv
+	$(BIN)/python -m pytest -q -m ci || test $$? -eq 5  # 5: there is no such test
+
+test-wheels: venv
+	$(BIN)/python tools/test_wheels.py
+
 test-slow: venv
 	$(BIN)/python -m pytest -q -m slow
 
@@ -55,11 +64,14 @@ report: venv
 bench: venv
 	$(BIN)/python benchmarks/table.py
 
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: venv
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import gin
 import pytest
 
+pytest_plugins = ["tests.house.skips"]
+
 
 @pytest.fixture(autouse=True)
 def clean_gin():

@@ -4,7 +4,7 @@ import gin
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.experiment import gin_files
 from tests.helpers import TINY
 
 
@@ -42,7 +42,7 @@ def test_errors_name_the_nearest(files, bindings, words):
     assert "\n" not in error.value.sentence
 
 
-def test_directory_of_another_run_is_refused(tmp_path):
+def test_the_directory_of_another_run_is_not_used(tmp_path):
     gin_files.parse(["atari_small.gin"], list(TINY))
     gin_files.check(tmp_path, 0)
     gin_files.record(tmp_path, 0)
@@ -54,36 +54,6 @@ def test_directory_of_another_run_is_refused(tmp_path):
     gin.bind_parameter("RSSM.units", 99)
     with pytest.raises(UserError, match=r"RSSM\.units was 12 and is now 99"):
         gin_files.check(tmp_path, 0)
-
-
-def test_a_failed_start_does_not_claim_the_directory(tmp_path):
-    """The corrected command works in the same directory."""
-    gin_files.parse(["atari_small.gin"], [*TINY, "Learner.precision='float64'"])
-    with pytest.raises(UserError, match=r"Learner\.precision"):
-        launch.make_runner(str(tmp_path), 0)
-    gin.bind_parameter("Learner.precision", "float32")
-    launch.make_runner(str(tmp_path), 0)
-
-
-def test_a_directory_is_used_by_one_process(tmp_path):
-    gin_files.parse(["atari_small.gin"], TINY)
-    runner = launch.make_runner(str(tmp_path), 0)
-    with pytest.raises(UserError, match="in use by another process"):
-        launch.make_runner(str(tmp_path), 0)
-    runner.lock.close()
-    launch.make_runner(str(tmp_path), 0)
-
-
-def test_a_small_reserve_is_refused(tmp_path):
-    gin_files.parse(["atari_small.gin"], [*TINY, "EpisodeReplay.reserve=59"])
-    with pytest.raises(UserError, match=r"EpisodeReplay\.reserve is 59, but up to 60 steps"):
-        launch.make_runner(str(tmp_path), 0)
-
-
-def test_an_environment_must_be_a_factory():
-    gin.parse_config("DreamerRunner.create_environment_fn = @AtariEnvironment()")
-    with pytest.raises(UserError, match="without parentheses"):
-        launch.make_environment()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +73,7 @@ def test_the_configuration_of_a_run_imports_nothing(line, tmp_path, monkeypatch)
         gin_files.parse_recorded(tmp_path, trust_imports=True)
 
 
-def test_damaged_record_is_named(tmp_path):
+def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(UserError, match=r"run\.json is damaged"):
         gin_files.check(tmp_path, 0)
@@ -123,8 +93,3 @@ def test_long_values_are_one_binding():
     gin.bind_parameter("WorldModel.gradient_heads", names)
     found = gin_files.bindings()
     assert all(name in found["WorldModel.gradient_heads"] for name in names)
-
-
-def test_missing_environment_is_named():
-    with pytest.raises(UserError, match="create_environment_fn is not set"):
-        launch.make_environment()

@@ -87,7 +87,7 @@ MECHANISMS = {
         "experiment/launch.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
-        "tests/experiment/test_gin_files.py::test_a_directory_is_used_by_one_process",
+        "tests/experiment/test_launch.py::test_a_directory_is_used_by_one_process",
     ),
     "bad gradients are not applied": (
         "networks/optimizer.py",
@@ -117,7 +117,7 @@ MECHANISMS = {
         "experiment/gin_files.py",
         "if old != new and key not in CHANGEABLE:",
         "if False:",
-        "tests/experiment/test_gin_files.py::test_directory_of_another_run_is_refused",
+        "tests/experiment/test_gin_files.py::test_the_directory_of_another_run_is_not_used",
     ),
     "the configuration of a run imports nothing": (
         "experiment/gin_files.py",

@@ -1,0 +1,97 @@
+"""Starting a run: its environment, its directory and its lock, and what users are told."""
+
+import os
+
+import gin
+import pytest
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from tests.helpers import TINY, ScriptedEnvironment, bind
+
+
+def test_a_failed_start_does_not_claim_the_directory(tmp_path):
+    """The corrected command works in the same directory."""
+    gin_files.parse(["atari_small.gin"], [*TINY, "Learner.precision='float64'"])
+    with pytest.raises(UserError, match=r"Learner\.precision"):
+        launch.make_runner(str(tmp_path), 0)
+    gin.bind_parameter("Learner.precision", "float32")
+    launch.make_runner(str(tmp_path), 0)
+
+
+def test_a_directory_is_used_by_one_process(tmp_path):
+    gin_files.parse(["atari_small.gin"], TINY)
+    runner = launch.make_runner(str(tmp_path), 0)
+    with pytest.raises(UserError, match="in use by another process"):
+        launch.make_runner(str(tmp_path), 0)
+    runner.lock.close()
+    launch.make_runner(str(tmp_path), 0)
+
+
+def test_a_reserve_smaller_than_an_iteration_is_named(tmp_path):
+    gin_files.parse(["atari_small.gin"], [*TINY, "EpisodeReplay.reserve=59"])
+    with pytest.raises(UserError, match=r"EpisodeReplay\.reserve is 59, but up to 60 steps"):
+        launch.make_runner(str(tmp_path), 0)
+
+
+def test_an_environment_must_be_a_factory():
+    gin.parse_config("DreamerRunner.create_environment_fn = @AtariEnvironment()")
+    with pytest.raises(UserError, match="without parentheses"):
+        launch.make_environment()
+
+
+def test_a_missing_environment_is_named():
+    with pytest.raises(UserError, match="create_environment_fn is not set"):
+        launch.make_environment()
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gin_files.parse(["atari.gin"], TINY)
+    gin.bind_parameter(launch.FACTORY, None)
+    made = launch.make_runner("runs/a", 3, ScriptedEnvironment)
+    yield made
+    made.close()
+
+
+def test_a_run_is_described_before_it_begins(runner):
+    lines = dict(line.split(maxsplit=1) for line in launch.describe(runner).splitlines()[1:2])
+    assert "Scripted, protocol scripted, 1 frames per agent step, seed 3" in lines["environment"]
+    text = launch.describe(runner)
+    assert "observations    vector [3]" in text and "40 agent steps = 40 frames" in text
+    assert "resumed" not in text
+
+
+def test_closing_words_name_scores_logs_and_the_checkpoint(runner):
+    assert "checkpoint      none yet" in launch.closing_words(runner)
+    runner.run_experiment()
+    text = launch.closing_words(runner)
+    assert "checkpoint      runs/a/checkpoints/ckpt-000001" in text
+    assert "train return" in text and "runs/a/scores.json" in text
+    # The environment came from Python, so no command can make it again.
+    assert "dreamer_tf.load_policy('runs/a', environment=...)" in text
+
+
+def test_the_evaluate_command_has_the_flags_that_the_run_needs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gin_files.parse(["atari.gin"], [*TINY, "import tests.helpers"])
+    bind(f"{launch.FACTORY} = @ScriptedEnvironment")
+    runner = launch.make_runner("a run", 0)
+    text = launch.closing_words(runner)
+    assert "--base_dir='a run'" in text and "--trust_imports" in text and "--video" in text
+    runner.close()
+
+
+def test_a_closed_run_unlocks_its_directory(tmp_path):
+    gin_files.parse(["atari.gin"], TINY)
+    gin.bind_parameter(launch.FACTORY, None)
+    launch.make_runner(str(tmp_path), 0, ScriptedEnvironment).close()
+    launch.make_runner(str(tmp_path), 0, ScriptedEnvironment).close()
+
+
+def test_the_default_directory_names_configuration_game_and_seed():
+    gin_files.parse(["atari_small.gin"])
+    assert launch.default_base_dir(["some/atari_small.gin"], 7) == os.path.join(
+        "runs", "atari_small", "Pong", "7"
+    )

@@ -1,0 +1,125 @@
+"""Stored policies in Python: loading, acting, evaluating, training."""
+
+import gin
+import numpy as np
+import pytest
+
+import dreamer_tf
+from dreamer_tf.environments.catch import Catch
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.experiment.policy import as_environment, load_policy, train_agent
+from dreamer_tf.experiment.runner import DreamerRunner
+from tests.helpers import TINY, ScriptedEnvironment
+
+
+def make_run(directory, *bindings):
+    gin_files.parse(["atari.gin"], [*TINY, *bindings])
+    gin.bind_parameter(launch.FACTORY, None)
+    runner = DreamerRunner(directory, ScriptedEnvironment)
+    gin_files.record(directory, 0)
+    runner.run_experiment()
+    runner.close()
+    return runner
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    gin.clear_config()
+    directory = tmp_path_factory.mktemp("run")
+    make_run(directory)
+    return directory
+
+
+def test_a_policy_has_the_weights_and_counters_of_the_checkpoint(stored):
+    policy = load_policy(stored, environment=ScriptedEnvironment())
+    assert (policy.checkpoint, policy.agent_steps) == (1, policy.agent.agent_steps)
+    assert policy.agent_steps >= 40 and policy.agent.updates > 0
+    assert policy.protocol == "scripted"
+
+
+def test_the_same_seed_gives_the_same_episode(stored):
+    found = []
+    for _ in range(2):
+        policy = load_policy(stored, seed=5, environment=ScriptedEnvironment())
+        found.append([policy.run_episode(seed=1), policy.run_episode()])
+    assert found[0] == found[1]
+    assert [length for _, length in found[0]] == [5, 7]  # the script of the environment
+
+
+def test_recorded_frames_end_at_their_limit(stored):
+    frames: list[np.ndarray] = []
+    policy = load_policy(stored, environment=ScriptedEnvironment())
+    policy.run_episode(seed=1, frames=frames, max_frames=3)
+    assert len(frames) == 3 and frames[0].shape == (16, 16, 3)
+
+
+def test_an_episode_ends_at_the_limit_of_the_run(stored):
+    policy = load_policy(stored, environment=ScriptedEnvironment([(500, "terminated")]))
+    assert policy.run_episode(seed=1)[1] == 20  # Runner.max_steps_per_episode
+
+
+def test_a_lost_life_ends_an_episode_for_the_policy_as_in_training(stored):
+    policy = load_policy(stored, environment=ScriptedEnvironment([(9, "life")]))
+    begun = []
+    begin = policy.agent.begin_episode
+    policy.agent.begin_episode = lambda observation: begun.append(True) or begin(observation)
+    assert policy.run_episode(seed=1)[1] == 9
+    assert len(begun) == 2
+
+
+def test_a_policy_stores_and_learns_nothing(stored):
+    policy = load_policy(stored, environment=ScriptedEnvironment())
+    before = policy.agent.updates
+    policy.run_episode(seed=1)
+    assert policy.agent.eval_mode and policy.agent.updates == before
+    assert policy.agent.agent_steps == policy.agent_steps
+
+
+def test_the_replay_can_be_read(stored):
+    replay = load_policy(stored, environment=ScriptedEnvironment()).open_replay()
+    assert len(replay) > 40
+    sequences = replay.whole_sequences(2, 4, np.random.default_rng(0))
+    assert sequences.reward.shape == (2, 4)
+
+
+def test_a_run_without_a_checkpoint_or_without_a_replay_is_named(tmp_path, stored):
+    with pytest.raises(UserError, match="there is no run"):
+        load_policy(tmp_path)
+    gin_files.parse(["atari.gin"], TINY)
+    gin_files.record(tmp_path, 0)
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        load_policy(tmp_path, environment=ScriptedEnvironment())
+
+
+def test_a_run_with_an_environment_of_its_own_needs_it_again(stored):
+    with pytest.raises(UserError, match="pass the same one"):
+        load_policy(stored)
+
+
+def test_what_is_no_environment_is_named():
+    assert as_environment(Catch()).name == "Catch"
+    with pytest.raises(UserError, match=r"must be a gymnasium\.Env"):
+        as_environment(object())
+
+
+def test_training_from_python_returns_the_policy_and_resumes(tmp_path, capsys):
+    """The same call continues the run."""
+    call = {"base_dir": tmp_path, "gin_files": ["gym.gin"], "gin_bindings": TINY}
+    first = train_agent(Catch(), **call)
+    more = [*TINY, "Runner.num_iterations=2"]
+    second = train_agent(Catch(), **(call | {"gin_bindings": more}))
+    assert second.agent_steps > first.agent_steps >= 40
+    assert "resumed" in capsys.readouterr().out
+
+
+def test_several_environments_need_a_function_that_makes_them(tmp_path):
+    bindings = [*TINY, "DreamerRunner.num_environments=2"]
+    with pytest.raises(UserError, match="was given one environment"):
+        train_agent(Catch(), base_dir=tmp_path, gin_bindings=bindings)
+
+
+def test_the_package_offers_both_without_importing_tensorflow_first():
+    assert dreamer_tf.load_policy is load_policy and dreamer_tf.train_agent is train_agent
+    with pytest.raises(AttributeError, match="no attribute 'load_policies'"):
+        dreamer_tf.load_policies  # noqa: B018
