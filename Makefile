@@ -46,7 +46,7 @@ test-ci: venv
 	$(BIN)/python -m pytest -q -m ci || test $$? -eq 5  # 5: there is no such test
 
 test-wheels: venv
-	$(BIN)/python tools/test_wheels.py
+	$(BIN)/python tests/packaging/wheels.py
 
 test-slow: venv
 	$(BIN)/python -m pytest -q -m slow

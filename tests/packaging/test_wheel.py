@@ -54,10 +54,10 @@ def train(python: Path, directory: Path) -> None:
     assert str(ROOT) not in where.stdout
 
 
-def test_contents(wheel):
+def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "dreamer_tf/gin_configs/atari.gin" in names
-    assert "dreamer_tf/baselines/README.md" in names
+    assert "dreamer_tf/baselines/README.md" in names and "dreamer_tf/py.typed" in names
     assert not any(name.startswith(("tests/", "baselines/", "gin_configs/")) for name in names)
     assert not any(name.endswith("baselines/__init__.py") for name in names)
 
@@ -90,3 +90,12 @@ def test_wheel_with_all_its_dependencies(wheel, tmp_path):
     subprocess.run([*command, str(wheel)], check=True)
     (tmp_path / "empty").mkdir()
     train(python, tmp_path / "empty")
+
+
+def test_the_console_scripts_start_the_commands(tmp_path):
+    """The same code as `python -m dreamer_tf.<command>`."""
+    for name in ("train", "evaluate", "dream", "compare"):
+        script = Path(sys.executable).parent / f"dreamer-{name}"
+        command = [str(script), "--no_such_flag=1"]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        assert result.returncode == 2 and "no_such_flag" in result.stderr, result.stderr
