@@ -95,6 +95,7 @@ class DopamineAgent(Agent):
         self._updates = 0
         self.seconds = {"agent": 0.0}
         self._losses: dict[str, float] = {}
+        # Dopamine keeps its replay in memory; these files are what a resumed run starts from.
         self._files = None
         if base_dir is None:
             self.dopamine.eval_mode = True
@@ -121,6 +122,7 @@ class DopamineAgent(Agent):
 
     def step(self, reward: float, observation: Observation) -> int:
         """One transition of a running episode; returns the next action."""
+        # Counted before acting, as DreamerV2Agent does, so that score files agree on frames.
         self.agent_steps += not self.eval_mode
         return self._call(self.dopamine.step, reward, observation[self._key])
 
@@ -133,6 +135,7 @@ class DopamineAgent(Agent):
 
     def cut_episode(self) -> None:
         """Forgets the transitions of the running episode that wait for their n-step return."""
+        # The accumulator would join the interrupted episode and the next one.
         self.dopamine._replay._transition_accumulator.clear()
 
     def write(self, statistics: Sequence[Any], collector_allowlist: Sequence[str] = ()) -> None:
@@ -235,6 +238,7 @@ class DopamineAgent(Agent):
     def _call(self, function: Callable[..., Any], *arguments: Any) -> int:
         """Lets Dopamine's agent act. It learns inside; new weights tell that it did."""
         started = time.perf_counter()
+        # JAX never changes parameters in place: another object means that there was an update.
         before = self.dopamine.online_params
         action = int(function(*arguments))
         if self.dopamine.online_params is not before:
@@ -334,6 +338,7 @@ def _use_the_device_of_tensorflow() -> None:
       UserError: TensorFlow has a GPU that JAX does not see.
     """
     visible = tf.config.get_visible_devices("GPU")
+    # JAX would otherwise take a GPU that the user has excluded for TensorFlow.
     if not visible:
         jax.config.update("jax_platforms", "cpu")
         return

@@ -49,6 +49,7 @@ class ReplayFiles:
           OSError: the file could not be written; the files before it are intact.
         """
         memory, end = self._buffer._memory, self._buffer.add_count
+        # Elements that have left the buffer since the last checkpoint need no file.
         oldest = end - len(memory)
         first = max(self._end, oldest)
         if first < end:
@@ -85,8 +86,10 @@ class ReplayFiles:
                 elements = _from_arrays({key: stored[key] for key in stored.files})
             memory.update(zip(range(*_range(name)), elements, strict=True))
         oldest = max(0, count - self._buffer._max_capacity)
+        # The oldest file may begin before the oldest element of the buffer.
         for key in [key for key in memory if key < oldest]:
             del memory[key]
+        # A gap would silently pair transitions with wrong numbers and priorities.
         if list(memory) != list(range(oldest, count)):
             raise ValueError(f"the files of the replay do not hold elements {oldest} to {count}")
         self._files, self._end = dict(files), count

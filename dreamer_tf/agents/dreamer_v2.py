@@ -90,6 +90,7 @@ class DreamerV2Agent(Agent):
                 "agent steps per update."
             )
         super().__init__(num_environments)
+        # A policy without a run never stores or learns.
         self._eval_mode = base_dir is None
         self.learner = Learner(observation_space, action_space, seed=seed)
         self.replay = None
@@ -110,12 +111,14 @@ class DreamerV2Agent(Agent):
         self._updates = UpdateThread(self.learner, self._guard, overlap, self.seconds)
         self._averager = MetricAverager(log_every)
         self._action_space = action_space
+        # A stream of its own: random actions must not depend on the networks' initialization.
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
         self.policy_state = self.learner.acting.initial_state(num_environments)
         # True where the policy has not acted in the episode yet, so that its state is an old one.
         self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
+        # Updates wait until every environment of a step has been recorded.
         self._due = 0
         self._first_update_step = 0
         self._ratio = float(train_ratio)  # as measured when the newest update began
@@ -185,6 +188,7 @@ class DreamerV2Agent(Agent):
             is_terminal=is_terminal,
             stream=environment,
         )
+        # A reset is no agent step: nobody chose an action.
         if is_first:
             return
         before, self.agent_steps = self.agent_steps, self.agent_steps + 1
@@ -193,11 +197,13 @@ class DreamerV2Agent(Agent):
 
     def learn(self) -> None:
         """Begins the updates that are due, after the updates before them."""
+        # Updates that become due before there is enough data are dropped, not made up for.
         due, self._due = self._due, 0
         if not due or self.replay is None or not self.replay.can_sample():
             return
         self.wait()
         started = time.perf_counter()
+        # Sampled here, not in the thread, because this thread adds the next steps.
         batches = [self.replay.sample() for _ in range(due)]
         self.seconds["sampling"] += time.perf_counter() - started
         before = self.updates
@@ -218,11 +224,13 @@ class DreamerV2Agent(Agent):
     def act(self, observation: Observation, is_first: np.ndarray) -> np.ndarray:
         """Chooses the next actions of all environments: random ones during the prefill."""
         explore = not self.eval_mode
+        # Random actions do not touch the policy's state, so a start is remembered until it acts.
         self._begins = self._begins | is_first
         if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
             self._actions = self._random_actions()
             return self._actions
         started = time.perf_counter()
+        # Two counters: the length of an evaluation must not change the training's randomness.
         counter = self.agent_steps if explore else self._evaluation_steps
         self._evaluation_steps += not explore
         self._actions, self.policy_state = self.learner.acting.step(
@@ -241,6 +249,7 @@ class DreamerV2Agent(Agent):
         self.wait()
         if not self.updates or self.replay is None:
             return None
+        # Newly seeded: looking must not advance the random numbers of the training.
         while length >= 2:
             rng = np.random.default_rng(seed)
             sequences = self.replay.whole_sequences(_INSPECTED_SEQUENCES, length, rng)
@@ -293,6 +302,7 @@ class DreamerV2Agent(Agent):
     def save(self, checkpoint: Checkpoint) -> None:
         """Adds weights, optimizer states, counters and the replay's index to a checkpoint."""
         self.wait()
+        # Saved between updates, so weights, moments and counters belong together.
         for name, variable in self.learner.variables().items():
             checkpoint.arrays[name] = variable.numpy()
         checkpoint.state["agent"] = {
@@ -351,6 +361,7 @@ class DreamerV2Agent(Agent):
         return np.zeros(action_shape(self._action_space), np.float32)
 
     def _updates_until(self, agent_steps: int) -> int:
+        # A train ratio like 1/3 must give whole updates at whole steps despite rounding.
         return int(agent_steps / self.train_ratio + 1e-9)
 
     def _write_metrics(self) -> None:

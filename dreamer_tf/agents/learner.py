@@ -154,6 +154,7 @@ class Learner:
             signature = tf.nest.map_structure(
                 lambda array: tf.TensorSpec(array.shape, array.dtype), sequences
             )
+            # With a fixed signature the update is traced once, whatever the first batch was.
             self._update_function = tf.function(
                 self._update, input_signature=[signature], jit_compile=self.jit_compile
             )
@@ -172,6 +173,7 @@ class Learner:
         for name, optimizer in self.optimizers.items():
             metrics[f"{name}_skipped_updates"] = optimizer.skipped
             metrics[f"{name}_loss_scale"] = optimizer.loss_scale
+        # Last, because seeds and schedules of this update use the number from before it.
         self.updates.assign_add(1)
         return {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
 

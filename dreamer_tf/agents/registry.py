@@ -17,6 +17,7 @@ AGENTS: dict[str, AgentFactory] = {
 }
 
 
+# Dopamine has a `create_agent` too, so gin needs a module to tell them apart.
 @gin.configurable(
     module="dreamer_tf", denylist=["environment", "base_dir", "seed", "num_environments"]
 )

@@ -78,8 +78,10 @@ class UpdateThread:
         if self._running is None:
             return []
         started = time.perf_counter()
+        # Cleared first: an error in the thread is raised once, not at every later call.
         running, self._running = self._running, None
         metrics, seconds = running.result()
+        # Not earlier: the policy would act with weights of which only some have been updated.
         self._learner.acting.refresh()
         self._seconds["waiting"] += time.perf_counter() - started
         self._seconds["update"] += seconds
@@ -139,6 +141,7 @@ class NonFiniteGuard:
             self.in_a_row = 0
             return
         self.in_a_row += 1
+        # The first batch shows the cause; those after it mostly repeat it.
         if self.in_a_row == 1:
             self._store(update, batch, bad)
         if self.in_a_row >= self._limit:

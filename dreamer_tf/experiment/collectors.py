@@ -36,6 +36,7 @@ class JsonLinesCollector(Collector):
                 lines.setdefault(int(statistic.step), {})[statistic.name] = value
         for step, values in lines.items():
             self._file.write(json.dumps({"step": step} | values) + "\n")
+        # A killed process must not lose lines that a checkpoint counts on.
         self._file.flush()
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
             return main(argv)
         except UserError as error:
             return _fail(error.sentence)
+        # Only what the user can change; other failures of the system keep their traceback.
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC):
                 raise

@@ -58,6 +58,7 @@ def configure_devices(
             f"configure_devices comes too late ({error}): TensorFlow is already in use with other "
             "settings; start a new process."
         ) from error
+    # Not the default: some GPU kernels have no deterministic version, and others get slower.
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     if chosen:

@@ -55,6 +55,7 @@ def in_environment(
       UserError: the episode ends while the model still sees it.
     """
     inspector = agent.learner.inspector
+    # Random actions come from the space, and must repeat with the seed.
     environment.action_space.seed(seed)
     observation, ended = environment.reset(seed), False
     truth: list[Observation] = []

@@ -227,6 +227,7 @@ def parameter(name: str, default: Any) -> Any:
 
 def fingerprint(found: dict[str, str]) -> str:
     """Hash of a configuration, without the task and what may change during a run."""
+    # Sorted text, so that the order of files and bindings does not change the hash.
     fixed = {key: value for key, value in found.items() if key not in (*CHANGEABLE, *TASK)}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 

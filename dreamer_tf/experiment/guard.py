@@ -110,6 +110,7 @@ class EnvironmentGuard:
         """
         with contextlib.suppress(Exception):  # what has failed may fail to close
             self.single.environment.close()
+        # The single environment first: its spaces are needed even if the workers fail.
         self.call(self.make)
         self.close_vector()
         self.call(self.make_vector)
@@ -120,6 +121,7 @@ class EnvironmentGuard:
         if vector is None:
             return
         for process in getattr(vector, "processes", []):  # only AsyncVectorEnv has them
+            # A worker that hangs would never answer a request to close.
             process.kill()
         with contextlib.suppress(Exception):
             vector.close(terminate=True)

@@ -72,12 +72,14 @@ def make_runner(
         os.makedirs(base_dir, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(_lock(base_dir))
+            # Before anything is made: another configuration must not touch the run's logs.
             gin_files.check(base_dir, seed)
             device = configure_devices()
             if create_environment_fn is None:
                 runner = DreamerRunner(base_dir, seed=seed)
             else:
                 runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
+            # Only now: a configuration that fails must not claim the directory.
             gin_files.record(base_dir, seed)
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
@@ -94,6 +96,7 @@ def make_runner(
 
 def _lock(base_dir: str) -> IO[bytes]:
     """Locks a directory. The operating system unlocks it when the process ends, however it ends."""
+    # flock, because a file that merely exists would survive a killed process.
     file = open(os.path.join(base_dir, "lock"), "wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,6 +147,7 @@ def _observations(environment: Environment) -> str:
 
 def python() -> str:
     """This Python's name in a shell, for commands that users can paste."""
+    # A virtual environment that is not activated needs its path.
     if shutil.which("python") == sys.executable:
         return "python"
     relative = os.path.relpath(sys.executable)

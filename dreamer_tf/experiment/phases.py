@@ -42,4 +42,5 @@ def phase_seeds(
     """
     entropy = [seed, iteration, PHASES.index(mode), interruptions]
     words = np.random.SeedSequence(entropy).generate_state(count)
+    # Gymnasium and ALE take 31 bits.
     return [int(word >> 1) for word in words]

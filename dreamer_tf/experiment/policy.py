@@ -54,6 +54,7 @@ class Policy:
         Raises:
           UserError: there is no run, it has no checkpoint yet, or it imports modules.
         """
+        # The configuration of the run must not mix with one that was read before.
         gin.clear_config()
         gin_files_module.parse_recorded(base_dir, trust_imports)
         # The policy may run on another machine than the training did.
@@ -69,6 +70,7 @@ class Policy:
                 f"--base_dir={base_dir}: the run has no checkpoint yet. It writes one after every "
                 "iteration and when it is interrupted."
             )
+        # Without a base directory: a policy must not write into the run.
         self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
         self.checkpoint, checkpoint = found
         self._base_dir = base_dir

@@ -113,6 +113,7 @@ class Reporter:
                 gin_hash=gin_hash,
             )
             self.scores.append(score)
+        # The whole file, because scores after the last checkpoint of a killed run must disappear.
         score_files.write(os.path.join(self._base_dir, score_files.FILE), self.scores)
         faults.point("scores_written")
 
@@ -136,6 +137,7 @@ class Reporter:
         directory = os.path.join(self._base_dir, "dreams")
         os.makedirs(directory, exist_ok=True)
         gif.write_gif(os.path.join(directory, f"iteration-{iteration:06d}.gif"), frames)
+        # Not to the console: a video is no line of text.
         dispatcher.write(statistics, ("tensorboard", "json_lines"))
 
 
@@ -177,6 +179,7 @@ class ProgressText:
         self._agent = agent
         self._frames_per_step = frames_per_step
         self._started = time.perf_counter()
+        # Rates count from here, not from the start of a phase that another process began.
         self._updates = agent.updates
         self._steps = phase["steps"]
 

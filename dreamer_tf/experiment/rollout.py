@@ -50,6 +50,7 @@ class VectorRollout:
           Length in agent steps and return of each episode, as they end.
         """
         number = self._vector.num_envs
+        # All environments begin together; later each one is reset when its episode ends.
         observation, _ = call(self._vector.reset, seed=list(seeds))
         running = np.ones(number, bool)
         lengths, returns = np.zeros(number, int), np.zeros(number)
@@ -61,6 +62,7 @@ class VectorRollout:
             count(int(running.sum()))
             lengths += 1
             returns += rewards
+            # Returns were added above, so scores stay unclipped.
             if self._clip:
                 rewards = np.clip(rewards, -1.0, 1.0)
             ended = terminated | truncated | (lengths >= self._max_steps)
@@ -73,7 +75,9 @@ class VectorRollout:
                     is_last=bool(ended[index] or life_lost[index]),
                     is_terminal=bool(terminated[index] or life_lost[index]),
                 )
+            # Once for all of them: an update in between would change the policy midway.
             self._agent.learn()
+            # The game continues after a lost life, so the same observation begins an episode.
             is_first = life_lost & ~ended
             self._begin(observation, is_first & running)
             for index in np.flatnonzero(ended & running).tolist():
@@ -81,6 +85,7 @@ class VectorRollout:
             if not ended.any():
                 continue
             lengths[ended], returns[ended] = 0, 0.0
+            # No new episode begins, but those that are running are finished (Machado et al., 2018).
             if not wanted():
                 running &= ~ended
             if running.any():

@@ -108,7 +108,9 @@ class DreamerRunner(Runner):
         ) -> Agent:
             return create_agent(environment, summary_writer, seed, num_environments)
 
+        # Dopamine's constructor makes environment and agent, and then resumes (below).
         super().__init__(base_dir, make_agent, self._guard.make)
+        # Dopamine then cuts episodes at the end of a phase; score files count whole episodes.
         if self._max_steps_per_episode is None:
             raise UserError(
                 "Runner.max_steps_per_episode is None, but DreamerRunner runs whole episodes: set "
@@ -219,6 +221,7 @@ class DreamerRunner(Runner):
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         """Resumes from our checkpoint. Dopamine's constructor calls it instead of its own."""
         self._start_iteration = 0
+        # Dopamine assigns its logger only if it is enabled, and asks for it in any case.
         if not self._use_legacy_logger:
             self._logger = None
         if self._found is None:
@@ -242,6 +245,7 @@ class DreamerRunner(Runner):
         self._save(iteration + 1)
 
     def _save(self, next_iteration: int) -> None:
+        # A second signal must not end the process between two files of a checkpoint.
         with self._stop.saving():
             checkpoint = Checkpoint({}, {})
             self._agent.save(checkpoint)
@@ -265,6 +269,7 @@ class DreamerRunner(Runner):
             if self._evaluation_steps > 0:
                 self._run_eval_phase(statistics)
         except (Interrupted, EnvironmentFailure):
+            # The episode cannot continue in another process: environments have no state to save.
             self._cut_episodes()
             self._save(iteration)
             raise
@@ -353,6 +358,7 @@ class DreamerRunner(Runner):
                 self._guard.use_restart(failure)
                 self._cut_episodes()
                 self._guard.restart()
+                # Dopamine's methods step this attribute.
                 self._environment = self._guard.single
 
     def _count(self, steps: int) -> None:
@@ -365,6 +371,7 @@ class DreamerRunner(Runner):
 
     def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
         observation, reward, is_terminal = self._guard.call(super()._run_one_step, action)
+        # Kept for `_end_episode`, to which Dopamine does not pass it.
         self._last_observation = observation
         self._count(1)
         return observation, reward, is_terminal

@@ -1,4 +1,4 @@
-"""Draws an open-loop prediction next to what came.
+"""Draws an open-loop prediction next to the truth.
 
 Frames show truth, prediction and error, with a bar on top: blue while the model sees the
 observations, orange while it dreams. Without images they show curves of the numbers: truth in

@@ -83,11 +83,13 @@ def aggregate(scores: Scores) -> dict[str, float]:
 
 
 def evenly(scores: Scores, over: Sequence[str]) -> np.ndarray:
-    """Gamer normalized scores [rows, games] for rliable, every run of a game equally often.
+    """Gamer normalized scores [rows, games] for rliable; every run of a game appears equally often.
 
-    Games may have different numbers of runs: rows are then their least common multiple, or
-    `_ROWS`, in which case runs of a game differ by one row in how often they stand there.
+    Games may have different numbers of runs. There are then as many rows as their least common
+    multiple. If that is more than `_ROWS`, there are `_ROWS`, and some runs appear once more than
+    others.
     """
+    # rliable takes a matrix, so runs of games with fewer of them are repeated.
     rows = min(math.lcm(*(len(scores[game]) for game in over)), _ROWS)
     columns = []
     for game in over:
@@ -132,7 +134,7 @@ def intervals(
 
 
 def paper_intervals(scores: Scores, reps: int = 1000) -> dict[str, Interval]:
-    """The paper's four aggregates alone, with intervals as above.
+    """The paper's four aggregates with stratified bootstrap intervals.
 
     Args:
       scores: of one agent.
@@ -151,8 +153,8 @@ def probability_of_improvement(
 ) -> Interval:
     """Probability that a run of `left` beats a run of `right` on a random game; ties are halves.
 
-    rliable's `metrics.probability_of_improvement`, which takes equal numbers of runs only and
-    computes an exact p-value, not needed here, for every game and sample.
+    The same as rliable's `metrics.probability_of_improvement`. That function needs equal numbers of
+    runs, and computes an exact p-value for every game and sample, which is slow and not used here.
     """
 
     def probability(left: Scores, right: Scores) -> float:
@@ -165,10 +167,10 @@ def probability_of_improvement(
 def _bootstrap(
     tables: Sequence[Scores], over: Sequence[str], function: Callable, reps: int
 ) -> list[Interval]:
-    """95% percentile intervals of function(*tables); runs are drawn again within each game.
+    """95% percentile intervals of function(*tables), from runs resampled within each game.
 
-    This is rliable's stratified bootstrap for games with different numbers of runs, which
-    rliable itself does not take; it is made of the same package.
+    This is rliable's stratified bootstrap, built from the same package (arch), for games with
+    different numbers of runs. rliable itself needs equal numbers.
     """
     from arch.bootstrap import IndependentSamplesBootstrap
 
@@ -177,6 +179,7 @@ def _bootstrap(
         return np.atleast_1d(function(*({game: next(columns) for game in over} for _ in tables)))
 
     runs = [np.asarray(table[game], float) for table in tables for game in over]
+    # Seeded: the same scores must give the same intervals on every page.
     bootstrap = IndependentSamplesBootstrap(*runs, seed=np.random.RandomState(0))
     low, high = bootstrap.conf_int(of_samples, reps=reps, method="percentile")
     values = of_samples(*runs)
@@ -210,9 +213,10 @@ def performance_profiles(
 def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
     """Mean over runs with its 95% bootstrap interval.
 
-    Of a single run it is the value alone, and of two runs just the two.
+    The interval of a single run is the run itself, the interval of two runs is the two runs.
     """
     array = np.asarray(values, float)
+    # One run says nothing about the spread. Tables show no interval then.
     if len(array) == 1:
         return Interval(float(array[0]), float(array[0]), float(array[0]))
     from arch.bootstrap import IIDBootstrap

@@ -69,6 +69,7 @@ def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
                     points.append(place | {"frames": float(frames), "single": float(value)})
         for frames in _grid(runs):
             values = [curve.at(frames) for curve in runs if curve.covers(frames)]
+            # The mean of the few runs that are left would jump.
             if len(values) * 2 < len(runs):
                 continue
             interval = aggregate.mean_interval(values, reps=300)
@@ -157,6 +158,7 @@ def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> A
         .mark_bar()
         .encode(
             x=alt.X("game:N", sort="-y", title=None),
+            # Differences span from hundredths to hundreds, in both directions.
             y=alt.Y("difference:Q", scale=alt.Scale(type="symlog", constant=0.1)),
             color=alt.condition("datum.difference > 0", alt.value("#3b6fd4"), alt.value("#d4873b")),
             tooltip=["game:N", "difference:Q"],
@@ -177,6 +179,7 @@ def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12)
             for curve in found:
                 if curve.covers(frames):
                     scores.setdefault(curve.game, []).append(curve.at(frames))
+            # An aggregate over other games would not be comparable with the earlier points.
             if len(scores) < len(over):
                 continue
             runs = [len(values) for values in scores.values()]

@@ -34,6 +34,7 @@ def collect(request: Request) -> report.Report:
     chosen = {curves.game_key(game): game for game in request.games}
     runs = [curve for curve in runs if not chosen or curve.game in chosen]
     names = [name for name in request.baselines if name]
+    # Without games or runs, everything published is shown.
     games = set(chosen) or ({curve.game for curve in runs} if runs else None)
     baselines = curves.published(names, games)
     if request.frames is not None:

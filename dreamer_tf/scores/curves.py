@@ -232,6 +232,7 @@ def _refuse_copies(found: Sequence[Curve]) -> None:
     for curve in found:
         key = (curve.agent, curve.game, curve.run, curve.protocol, curve.gin_hash)
         before = seen.setdefault(key, curve)
+        # A copy may have been made while the run went on, so only the common part is compared.
         both = min(len(before.values), len(curve.values))
         if before is not curve and np.array_equal(before.values[:both], curve.values[:both]):
             raise UserError(

@@ -65,6 +65,7 @@ def to_html(report: Report) -> str:
             )
     return _PAGE.format(
         body="\n".join(parts),
+        # The JavaScript is part of the page, so it also opens on a cluster without a network.
         bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
         embeds="\n".join(embeds),
     )

@@ -44,6 +44,7 @@ def grouped(found: Iterable[curves.Curve]) -> dict[tuple[str, str], list[curves.
 
 def whole_runs(found: Sequence[curves.Curve]) -> list[curves.Curve]:
     """Runs of one agent on one game, without those that ended early."""
+    # Scores rise with frames, so a run that ended early would pull the mean down.
     end = max(curve.frames[-1] for curve in found)
     return [curve for curve in found if curve.covers(end)]
 
