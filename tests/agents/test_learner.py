@@ -41,7 +41,7 @@ def test_every_precision_learns(precision):
 
 
 def test_overflow_skips_the_update_and_lowers_the_scale():
-    """Weights and moments of the optimizer that overflowed stay as they are; others go on."""
+    """Weights and moments of the optimizer that overflowed stay as they are; others are updated."""
     configure("Learner.precision='mixed_float16'", "Optimizer.initial_scale=64.0")
     learner = make_learner(images=True)
     batch = sequences(images=True)
@@ -73,7 +73,7 @@ def test_xla_computes_the_same(mode_samples):
         assert results[1][name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
 
-def test_unknown_precision():
+def test_an_unknown_precision_is_named_with_those_that_exist():
     configure("Learner.precision='float64'")
     with pytest.raises(UserError, match="mixed_bfloat16"):
         make_learner()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dreamer_tf.environments.interface import complete
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.phases import no_progress
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
@@ -55,7 +56,7 @@ def test_statistics_leave_out_a_phase_without_episodes(tmp_path):
 
 def test_scores_count_frames_and_name_everything_that_matters(tmp_path):
     reporter = make_reporter(tmp_path)
-    environment = ScriptedEnvironment()
+    environment = complete(ScriptedEnvironment())
     environment.frames_per_step = 4
     reporter.write_scores(0, phases(evaluation=(7.0,)), make_agent(), environment, 27_000)
     reporter.write_scores(1, phases(), make_agent(200), environment, 27_000)

@@ -1,0 +1,129 @@
+"""The policy step: its copy of the weights, its state, exploration and evaluation."""
+
+import gymnasium
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from tests.small_models import configure, make_learner, sequences
+
+N = 3
+BOX = gymnasium.spaces.Box(-1.0, 1.0, (2,))
+
+
+def observation(seed=0, size=N):
+    return {"vector": np.random.default_rng(seed).normal(size=(size, 3)).astype(np.float32)}
+
+
+def step(learner, state=None, first=True, counter=0, explore=True, seed=0):
+    acting = learner.acting
+    return acting.step(
+        observation(seed),
+        np.full(N, first),
+        acting.initial_state(N) if state is None else state,
+        counter,
+        explore,
+    )
+
+
+def equal(left, right):
+    return all(
+        np.array_equal(a, b)
+        for a, b in zip(tf.nest.flatten(left), tf.nest.flatten(right), strict=True)
+    )
+
+
+def test_the_policy_acts_with_its_copy_until_it_is_renewed():
+    """Otherwise an update in another thread would change weights under the policy."""
+    configure()
+    learner = make_learner()
+    before = step(learner)
+    for variable in learner.world_model.encoder.variables:
+        variable.assign(variable.value * 3.0)
+    assert equal(step(learner), before)
+    learner.acting.refresh()
+    assert not equal(step(learner)[1], before[1])
+
+
+def test_an_update_does_not_reach_the_policy_before_refresh():
+    configure()
+    learner = make_learner()
+    before = step(learner)
+    learner.update(sequences())
+    assert equal(step(learner), before)
+
+
+def test_is_first_resets_state_and_action():
+    configure()
+    learner = make_learner()
+    _, used = step(learner)
+    fresh = step(learner, counter=1, seed=1)
+    assert equal(step(learner, used, first=True, counter=1, seed=1), fresh)
+    assert not equal(step(learner, used, first=False, counter=1, seed=1)[1], fresh[1])
+
+
+def test_environments_of_one_batch_do_not_influence_each_other():
+    """The evaluation's mode of one environment does not depend on the others' observations."""
+    configure()
+    learner = make_learner()
+    acting, found = learner.acting, observation()
+    other = {"vector": found["vector"].copy()}
+    other["vector"][1:] += 5.0
+    states = [
+        acting.step(each, np.ones(N, bool), acting.initial_state(N), 0, False)[1]
+        for each in (found, other)
+    ]
+    np.testing.assert_allclose(states[0].latent.deter[0], states[1].latent.deter[0], atol=1e-6)
+
+
+def test_every_counter_draws_other_numbers_and_repeats_its_own():
+    configure()
+    learner = make_learner()
+    first = [step(learner, counter=counter)[1].latent.stoch for counter in range(6)]
+    again = [step(learner, counter=counter)[1].latent.stoch for counter in range(6)]
+    assert equal(first, again)
+    assert not all(equal(first[0], other) for other in first[1:])
+
+
+def test_the_evaluation_takes_the_mode_unless_samples_are_asked_for():
+    configure()
+    learner = make_learner()
+    actions = {int(action) for counter in range(40) for action in step(learner, counter=counter)[0]}
+    assert len(actions) > 1  # while training, actions are sampled
+    with pytest.raises(UserError, match=r"Learner\.evaluation_action is 'best'"):
+        make_learner(evaluation_action="best")
+
+
+@pytest.mark.parametrize("noise,changed", [(0.0, False), (1.0, True)])
+def test_exploration_noise_changes_actions_while_training_only(noise, changed):
+    configure()
+    plain = make_learner(action_space=BOX)
+    noisy = make_learner(action_space=BOX, exploration_noise=noise)
+    assert (not np.array_equal(step(plain)[0], step(noisy)[0])) == changed
+    assert np.abs(step(noisy)[0]).max() <= 1.0
+    np.testing.assert_array_equal(step(plain, explore=False)[0], step(noisy, explore=False)[0])
+
+
+def test_discrete_noise_is_the_share_of_random_actions():
+    configure()
+    learner = make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=0.5)
+    one_hot = tf.one_hot(tf.fill([4000], 2), 5)
+    seeds = tf.constant([[1, 2], [3, 4]])
+    noisy = np.argmax(learner.acting._add_noise(one_hot, seeds), -1)
+    # A random action is the old one in a fifth of the cases.
+    assert np.mean(noisy == 2) == pytest.approx(0.5 + 0.5 / 5, abs=0.03)
+
+
+def test_an_unknown_device_is_named_with_those_that_exist():
+    configure()
+    with pytest.raises(UserError, match=r"Learner\.policy_device is '/GPU:7'.*/CPU:0"):
+        make_learner(policy_device="/GPU:7")
+
+
+def test_each_batch_size_is_compiled_once():
+    configure()
+    acting = make_learner().acting
+    assert acting.compiled(True, 2) is acting.compiled(True, 2)
+    assert acting.compiled(True, 2) is not acting.compiled(True, 3)
+    assert acting.compiled(True, 2) is not acting.compiled(False, 2)
