@@ -65,7 +65,7 @@ def test_last_observation_is_required(tmp_path):
         agent.end_episode(0.0, True)
 
 
-def test_settings_are_checked(tmp_path):
+def test_a_train_ratio_of_zero_is_named(tmp_path):
     configure("DreamerV2Agent.train_ratio=0")
     with pytest.raises(UserError, match=r"DreamerV2Agent\.train_ratio is 0"):
         make_agent(tmp_path)

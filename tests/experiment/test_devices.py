@@ -41,7 +41,7 @@ def test_threads_and_determinism():
     assert output[:5] == ["CPU, 1 threads", "1", "True", "[]", "false"]
 
 
-def test_too_late():
+def test_settings_after_tensorflow_has_started_are_refused_by_name():
     output = in_a_process(
         "tf.zeros(1)\n"
         "from dreamer_tf.errors import UserError\n"

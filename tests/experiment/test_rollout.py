@@ -295,7 +295,7 @@ def test_what_an_environment_delivers_is_checked(tmp_path, environments, wrong, 
         runner.run_experiment()
 
 
-def test_refused(tmp_path, monkeypatch):
+def test_zero_environments_and_agents_of_one_environment_are_named(tmp_path, monkeypatch):
     gin_files.parse(["atari.gin"], TINY)
     with pytest.raises(UserError, match=r"DreamerRunner\.num_environments is 0"):
         DreamerRunner(tmp_path, ScriptedEnvironment, num_environments=0)

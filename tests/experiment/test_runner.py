@@ -48,7 +48,7 @@ def episode(number, length, terminal, evaluation=False, first=0):
     return tape
 
 
-def test_tape(scripted, tmp_path):
+def test_the_agent_gets_every_call_in_order(scripted, tmp_path):
     """Every call that the agent gets, in order, over a training and an evaluation phase."""
     runner = make_runner(tmp_path)
     runner.run_experiment()

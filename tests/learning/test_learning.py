@@ -157,11 +157,11 @@ def return_of_detour(directory):
     return np.mean([sum(episode) for episode in learn(directory, Detour, DETOUR_STEPS)])
 
 
-def test_metronome(tmp_path):
+def test_the_metronome_is_learned(tmp_path):
     assert share_of_right_actions(tmp_path) > RIGHT_ACTIONS
 
 
-def test_detour(tmp_path):
+def test_the_detour_is_learned(tmp_path):
     assert return_of_detour(tmp_path) > DETOUR_RETURN
 
 

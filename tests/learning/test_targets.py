@@ -16,7 +16,7 @@ from dreamer_tf.scores import score_files
     ("config", "target", "episodes", "frames"),
     [("catch", 0.9, 100, 50_000), ("cartpole", 450.0, 20, 50_000)],
 )
-def test_target(tmp_path, config, target, episodes, frames):
+def test_a_quick_task_reaches_its_return(tmp_path, config, target, episodes, frames):
     """The best mean return of an evaluation phase of so many episodes, within the frames.
 
     All of them are printed, with the time that the training took.
