@@ -14,7 +14,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         build-essential libegl1 libgl1 libglib2.0-0 libosmesa6 \
     && rm -rf /var/lib/apt/lists/*
-RUN useradd --create-home researcher
+RUN useradd --create-home --uid 1000 researcher
 WORKDIR /source
 COPY setup.py pyproject.toml README.md constraints.txt ./
 COPY dreamer_tf dreamer_tf
@@ -24,13 +24,13 @@ COPY baselines baselines
 FROM base AS gpu
 # constraints.txt has no pins for the CUDA packages; TensorFlow's extra pins them itself.
 RUN pip install -c constraints.txt '.[gpu]'
-USER researcher
+USER 1000
 WORKDIR /home/researcher
 ENTRYPOINT ["dreamer-train"]
 
 # The last stage is the default.
 FROM base AS cpu
 RUN pip install -c constraints.txt .
-USER researcher
+USER 1000
 WORKDIR /home/researcher
 ENTRYPOINT ["dreamer-train"]

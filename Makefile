@@ -72,6 +72,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@! test -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile  # has no wheel for every system
 
 format: venv
 	$(BIN)/ruff check --fix .
