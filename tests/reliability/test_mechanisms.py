@@ -1,7 +1,7 @@
 """Each promise has a test that fails without its mechanism.
 
 Every mechanism is taken out of a copy of the source, and its test must fail there. `make chaos`
-runs this; the table in docs/reliability.md names the mechanisms.
+runs this; docs/reliability.md describes the mechanisms.
 """
 
 import os
