@@ -135,9 +135,17 @@ MECHANISMS = {
         "storage/checkpoints.py",
         "if fingerprint(self.directory.parent / name) != written:",
         "if False:",
-        "tests/agents/test_dopamine.py::test_a_damaged_file_of_the_replay_is_passed_over",
+        "tests/agents/test_dopamine_replay.py::test_a_damaged_file_of_the_replay_is_passed_over",
     ),
 }
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_mechanism_and_test_are_where_the_entry_says(mechanism):
+    file, old, _, test = MECHANISMS[mechanism]
+    assert (ROOT / "dreamer_tf" / file).read_text().count(old) == 1, f"{file} has changed"
+    path, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / path).read_text()
 
 
 @pytest.mark.chaos
@@ -149,7 +157,6 @@ def test_without_it_a_test_fails(mechanism, tmp_path):
     copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
     path = copy / "dreamer_tf" / file
     text = path.read_text()
-    assert text.count(old) == 1, f"{file} has changed: update this entry"
     path.write_text(text.replace(old, new))
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
