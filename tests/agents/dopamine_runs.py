@@ -14,7 +14,7 @@ AGENTS = {
     "c51": ("JaxRainbowAgent", 1, 2.5e-4, 3.125e-4, False),
     "rainbow": ("JaxRainbowAgent", 3, 6.25e-5, 1.5e-4, True),
     "full_rainbow": ("JaxFullRainbowAgent", 3, 6.25e-5, 1.5e-4, True),
-    "quantile": ("JaxQuantileAgent", 1, 5e-5, 3.125e-4, False),
+    "quantile": ("JaxQuantileAgent", 3, 5e-5, 3.125e-4, True),
     "implicit_quantile": ("JaxImplicitQuantileAgent", 3, 5e-5, 3.125e-4, False),
 }
 SHORT = (
