@@ -40,6 +40,7 @@ setup(
         # From 0.7 on it breaks tensorflow_probability.substrates.jax, which Dopamine imports.
         "jax>=0.6,<0.7",
         "keras>=3.10,<4",
+        "msgspec>=0.19,<1",
         "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<6",
@@ -77,7 +78,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"dreamer-{command} = dreamer_tf.{command}:run"
-            for command in ("train", "evaluate", "dream", "compare")
+            for command in ("train", "evaluate", "dream", "compare", "describe")
         ]
     },
     classifiers=[

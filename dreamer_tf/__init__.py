@@ -1,8 +1,12 @@
 """DreamerV2 inside Dopamine: discrete world models in TensorFlow 2, configured with Gin."""
 
+import os
 from typing import Any
 
 from dreamer_tf.version import VERSION
+
+# TensorFlow's native code tells which kernels it has, in every process. Warnings and errors stay.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 __version__ = VERSION
 __all__ = ["__version__", "load_policy", "train_agent"]

@@ -1,4 +1,4 @@
-"""Errors that a user can cause and correct, and the checks that several rooms share."""
+"""Errors that a user can cause and correct, and suggestions for misspelt names."""
 
 import difflib
 from collections.abc import Iterable
@@ -43,34 +43,3 @@ def did_you_mean(name: str, valid: Iterable[str], count: int = 3) -> str:
         return ""
     listed = " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     return f" Did you mean {listed}?"
-
-
-def check_at_least(name: str, value: float, least: float) -> None:
-    """Checks a number that a user gave.
-
-    Args:
-      name: the gin parameter or flag, as the user writes it.
-      value: what was given.
-      least: the smallest valid value.
-
-    Raises:
-      UserError: the value is too small.
-    """
-    if value < least:
-        raise UserError(f"{name} is {value:,}, but must be {least:,} or more.")
-
-
-def check_between(name: str, value: float, low: float, high: float) -> None:
-    """Checks a number that a user gave against both of its bounds.
-
-    Args:
-      name: the gin parameter or flag, as the user writes it.
-      value: what was given.
-      low: the smallest valid value.
-      high: the largest valid value.
-
-    Raises:
-      UserError: the value is out of the bounds.
-    """
-    if not low <= value <= high:
-        raise UserError(f"{name} is {value:,}, but must be between {low:,} and {high:,}.")

@@ -30,6 +30,11 @@ flags.DEFINE_multi_string(
     "repeated.",
 )
 flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
+flags.DEFINE_boolean(
+    "dry_run",
+    False,
+    "Checks everything, makes an update on made-up data, says what the run will cost, and stops.",
+)
 
 INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 
@@ -37,17 +42,26 @@ INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import gin_files, launch
-    from dreamer_tf.experiment.guard import EnvironmentFailure
-    from dreamer_tf.experiment.signals import Interrupted
+    from dreamer_tf.experiment import gin_files, preflight
 
     if not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())
         raise UserError(f"--gin_files is missing: name a gin file, or one of the shipped {names}.")
+    preflight.check(FLAGS.gin_files, FLAGS.gin_bindings)
+
+    # Only now, because TensorFlow takes seconds to load.
+    from dreamer_tf.experiment import launch
+    from dreamer_tf.experiment.guard import EnvironmentFailure
+    from dreamer_tf.experiment.signals import Interrupted
+
     gin_files.parse(FLAGS.gin_files, FLAGS.gin_bindings)
     base_dir = FLAGS.base_dir or launch.default_base_dir(FLAGS.gin_files, FLAGS.seed)
+    if FLAGS.dry_run:
+        launch.dry_run(base_dir, FLAGS.seed)
+        return 0
     runner = launch.make_runner(base_dir, FLAGS.seed)
     print(launch.describe(runner), flush=True)
+    launch.rehearse(runner)
     if runner.finished:
         print("The run is complete: raise Runner.num_iterations to continue it.")
     try:

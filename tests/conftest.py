@@ -3,6 +3,7 @@
 import gc
 import os
 
+# Tests make parts without `configure_devices`, so Grappler complains (devices.py).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import gin

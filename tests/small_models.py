@@ -65,10 +65,10 @@ def settings(precision="float32", seed=0):
     return {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
 
 
-def make_world_model(*bindings, precision="float32", images=False, action_size=3):
+def make_world_model(*bindings, precision="float32", images=False, num_actions=3):
     configure(*bindings)
     space = ScriptedEnvironment(images=images).observation_space
-    return WorldModel(space, action_size, **settings(precision))
+    return WorldModel(space, gymnasium.spaces.Discrete(num_actions), **settings(precision))
 
 
 def make_behavior(world_model, *bindings, action_space=None):

@@ -1,8 +1,8 @@
-"""Suggestions for misspelt names, and lower bounds."""
+"""Suggestions for misspelt names."""
 
 import pytest
 
-from dreamer_tf.errors import UserError, check_at_least, did_you_mean
+from dreamer_tf.errors import did_you_mean
 
 GAMES = ("Pong", "Pooyan", "Phoenix", "Breakout")
 
@@ -25,10 +25,3 @@ def test_the_nearest_names_are_suggested(name, valid, words):
 def test_several_suggestions_read_as_a_list():
     suggestion = did_you_mean("ab", ["abc", "abd", "abe", "abf"])
     assert suggestion.count("'") == 6 and suggestion.count(", ") == 1 and " or " in suggestion
-
-
-def test_a_number_below_its_bound_is_named():
-    check_at_least("EpisodeReplay.batch_size", 1, 1)
-    with pytest.raises(UserError) as error:
-        check_at_least("EpisodeReplay.capacity", 5, 1_000)
-    assert error.value.sentence == "EpisodeReplay.capacity is 5, but must be 1,000 or more."

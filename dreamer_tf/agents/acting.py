@@ -57,12 +57,8 @@ class CompiledPolicy:
           evaluation_action: `Learner.evaluation_action`.
 
         Raises:
-          UserError: unknown evaluation action or device.
+          UserError: unknown device.
         """
-        if evaluation_action not in ("mode", "sample"):
-            raise UserError(
-                f"Learner.evaluation_action is '{evaluation_action}': use 'mode' or 'sample'."
-            )
         self.exploration_noise = exploration_noise
         self._observation_space = observation_space
         self._encoding = encoding

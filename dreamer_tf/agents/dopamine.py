@@ -27,7 +27,9 @@ from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sam
 from dreamer_tf.agents.metrics import write_agent_metrics
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Observation, boxes
-from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.errors import UserError
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import PositiveInt
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
 
@@ -35,7 +37,7 @@ from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
 _LEARNED = ("online_params", "target_network_params", "optimizer_state")
 
 
-@gin.configurable(
+@configurable(
     denylist=[
         "agent_class",
         "observation_space",
@@ -58,7 +60,7 @@ class DopamineAgent(Agent):
         seed: int = 0,
         num_environments: int = 1,
         label: str = gin.REQUIRED,
-        log_every: int = 500,
+        log_every: PositiveInt = 500,
     ):
         """Makes Dopamine's agent and checks that it fits the environment.
 
@@ -77,7 +79,6 @@ class DopamineAgent(Agent):
         """
         self.label = label
         super().__init__(num_environments)
-        check_at_least("DopamineAgent.log_every", log_every, 1)
         self._key, shape = _observed(observation_space)
         if not isinstance(action_space, gymnasium.spaces.Discrete):
             raise UserError(
@@ -157,14 +158,18 @@ class DopamineAgent(Agent):
         agent, replay = self.dopamine, self.dopamine._replay
         count = sum(array.size for array in jax.tree_util.tree_leaves(agent.online_params))
         random = min(agent.min_replay_history, steps)
-        updates = (steps - random) // agent.update_period * self._updates_at_once
         return {
             "computes on": f"{jax.devices()[0]} (JAX)",
             "parameters": f"{self.label} {count:,}",
             "replay": f"{replay._max_capacity:,} steps, compressed in memory",
-            "schedule": f"{updates:,} updates",
+            "schedule": f"{self.planned_updates(steps):,} updates",
             "no updates in": f"the first {random:,} agent steps",
         }
+
+    def planned_updates(self, steps: int) -> int:
+        """Updates of a run of so many agent steps, without those of the random start."""
+        learning = max(steps - self.dopamine.min_replay_history, 0)
+        return learning // self.dopamine.update_period * self._updates_at_once
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Adds weights, counters and the names of the replay's files to a checkpoint."""
@@ -320,7 +325,6 @@ def _check_replay(replay: Any) -> None:
     Raises:
       UserError: the batch is empty, or there are priorities for too few elements.
     """
-    check_at_least("ReplayBuffer.batch_size", replay._batch_size, 1)
     tree = getattr(replay._sampling_distribution, "_sum_tree", None)
     # Dopamine adds an element before it removes the oldest one.
     if tree is not None and (len(tree._nodes) + 1) // 2 <= replay._max_capacity:

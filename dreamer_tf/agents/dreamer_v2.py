@@ -14,25 +14,28 @@ import os
 import time
 from typing import Any
 
-import gin
 import gymnasium
 import numpy as np
 
+from dreamer_tf.agents import data_checks
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
-from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.agents.protocol import Agent, Rehearsal
+from dreamer_tf.agents.rehearsal import rehearse
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
 from dreamer_tf.environments.interface import Observation, action_shape
-from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.errors import UserError
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt
 from dreamer_tf.storage import faults
 from dreamer_tf.storage.checkpoints import Checkpoint, check_arrays
 
 _INSPECTED_SEQUENCES = 4
 
 
-@gin.configurable(
+@configurable(
     denylist=["observation_space", "action_space", "base_dir", "seed", "num_environments"]
 )
 class DreamerV2Agent(Agent):
@@ -53,12 +56,13 @@ class DreamerV2Agent(Agent):
         base_dir: str | os.PathLike | None = None,
         seed: int = 0,
         num_environments: int = 1,
-        train_ratio: float = 4,
-        prefill_steps: int = 50_000,
+        train_ratio: PositiveFloat = 4,
+        prefill_steps: NonNegativeInt = 50_000,
+        pretrain_updates: NonNegativeInt = 0,
         random_policy: bool = False,
         overlap: bool = True,
-        max_bad_updates: int = 10,
-        log_every: int = 100,
+        max_bad_updates: PositiveInt = 10,
+        log_every: PositiveInt = 100,
     ):
         """Builds the networks and opens the replay.
 
@@ -72,6 +76,8 @@ class DreamerV2Agent(Agent):
             1 for several updates per step.
           prefill_steps: agent steps of a uniform random policy before the first update (not in
             the paper; released code: 50,000).
+          pretrain_updates: additional updates at the time of the first one (not in the paper;
+            released code: 1 on Atari, 100 on the control suite).
           random_policy: collects all data with a uniform random policy (figure J1).
           overlap: runs updates in a thread of their own while the environment continues. The
             numbers are the same without.
@@ -82,13 +88,6 @@ class DreamerV2Agent(Agent):
         Raises:
           UserError: a number is out of its range, or the networks do not fit the spaces.
         """
-        check_at_least("DreamerV2Agent.prefill_steps", prefill_steps, 0)
-        check_at_least("DreamerV2Agent.log_every", log_every, 1)
-        if not train_ratio > 0:
-            raise UserError(
-                f"DreamerV2Agent.train_ratio is {train_ratio}, but must be a positive number of "
-                "agent steps per update."
-            )
         super().__init__(num_environments)
         # A policy without a run never stores or learns.
         self._eval_mode = base_dir is None
@@ -104,12 +103,14 @@ class DreamerV2Agent(Agent):
             )
         self.train_ratio = train_ratio
         self.prefill_steps = prefill_steps
+        self.pretrain_updates = pretrain_updates
         self._random_policy = random_policy
         self.seconds = {"policy": 0.0, "sampling": 0.0, "update": 0.0, "waiting": 0.0}
         diagnosis = None if base_dir is None else os.path.join(base_dir, "diagnosis")
         self._guard = NonFiniteGuard(diagnosis, max_bad_updates)
         self._updates = UpdateThread(self.learner, self._guard, overlap, self.seconds)
         self._averager = MetricAverager(log_every)
+        self._observation_space = observation_space
         self._action_space = action_space
         # A stream of its own: random actions must not depend on the networks' initialization.
         self._rng = np.random.default_rng([seed, 1])
@@ -202,16 +203,37 @@ class DreamerV2Agent(Agent):
         if not due or self.replay is None or not self.replay.can_sample():
             return
         self.wait()
+        before = self.updates - self.pretrain_updates
+        if self.updates == 0:
+            self._first_update_step = self.agent_steps
+            for _ in range(self.pretrain_updates):
+                self._begin_updates(1)  # one at a time, because so many batches take much memory
+                self.wait()
+        elif before > 0:
+            self._ratio = (self.agent_steps - self._first_update_step) / before
+        self._begin_updates(due)
+
+    def _begin_updates(self, count: int) -> None:
+        assert self.replay is not None  # `learn` has checked it
         started = time.perf_counter()
         # Sampled here, not in the thread, because this thread adds the next steps.
-        batches = [self.replay.sample() for _ in range(due)]
+        batches = [self.replay.sample() for _ in range(count)]
         self.seconds["sampling"] += time.perf_counter() - started
-        before = self.updates
-        if before == 0:
-            self._first_update_step = self.agent_steps
-        else:
-            self._ratio = (self.agent_steps - self._first_update_step) / before
+        if self.updates == 0:
+            data_checks.say(batches[0], self.learner.world_model.reward_transform)
         self._updates.begin(batches)
+
+    def rehearse(self, repetitions: int = 0) -> Rehearsal | None:
+        """Makes an update on made-up data and takes it back."""
+        if self.replay is None:
+            return None
+        batch, count = self.replay.made_up_batch(), self.num_environments
+        return rehearse(self.learner, self._observation_space, batch, count, repetitions)
+
+    def planned_updates(self, steps: int) -> int:
+        """Updates of a run of so many agent steps, without those of the random start."""
+        learning = self._updates_until(steps) - self._updates_until(max(self.prefill_steps - 1, 0))
+        return max(learning, 0) + (self.pretrain_updates if learning > 0 else 0)
 
     def wait(self) -> None:
         """Waits for the updates that are running; the policy then acts with their weights."""
@@ -285,7 +307,7 @@ class DreamerV2Agent(Agent):
         if replay is None:
             raise ValueError("A policy without a base directory has no schedule to describe.")
         counts = learner.num_parameters
-        updates = int(steps / self.train_ratio)
+        updates = int(steps / self.train_ratio) + self.pretrain_updates
         prefill = min(self.prefill_steps, steps)
         starts = replay.batch_size * replay.sequence_length
         states = updates * starts * learner.actor_critic.horizon

@@ -3,8 +3,7 @@
 import gymnasium
 import tensorflow as tf
 
-from dreamer_tf.behavior.actor import action_size
-from dreamer_tf.environments.interface import action_shape
+from dreamer_tf.environments.interface import action_shape, action_size
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.world_model import Batch
 

@@ -115,7 +115,7 @@ class Inspector:
             "prior_entropy": distribution(outputs.prior_parameters).entropy(),
             "reward": model.preprocess(batch).reward,
             "predicted_reward": model.reward(features),
-            "predicted_discount": model.discount(features),
+            "predicted_discount": model.discount(features, self._updates),
             "value": behavior.value(features),
             "actor_entropy": behavior.actor(features).entropy(),
         }

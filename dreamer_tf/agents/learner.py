@@ -6,7 +6,7 @@ optimizers are here, so that one place decides what changes a weight.
 
 import collections
 import contextlib
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gin
 import gymnasium
@@ -23,10 +23,10 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import NonNegativeFloat
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch, WorldModel, WorldModelOutputs
-
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 class BehaviorGradients(NamedTuple):
@@ -43,7 +43,7 @@ class BehaviorGradients(NamedTuple):
     critic_mean: tf.Tensor  # [H, N], online critic
 
 
-@gin.configurable(denylist=["observation_space", "action_space", "seed"])
+@configurable(denylist=["observation_space", "action_space", "seed"])
 class Learner:
     """World model, behavior and their optimizers (paper 2).
 
@@ -56,11 +56,11 @@ class Learner:
         action_space: gymnasium.Space,
         *,
         seed: int,
-        precision: str = "float32",
+        precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32",
         jit_compile: bool = False,
         policy_device: str | None = None,
-        exploration_noise: float = 0.0,
-        evaluation_action: str = "mode",
+        exploration_noise: NonNegativeFloat = 0.0,
+        evaluation_action: Literal["mode", "sample"] = "mode",
     ):
         """Builds all networks and optimizers.
 
@@ -78,17 +78,15 @@ class Learner:
           evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
 
         Raises:
-          UserError: unknown precision, evaluation action or device, or two weights of one name.
+          UserError: unknown device, or two weights of one name.
         """
-        if precision not in PRECISIONS:
-            raise UserError(f"Learner.precision is '{precision}': use one of {PRECISIONS}.")
         self.precision = precision
         self.jit_compile = jit_compile
         self._seed = seed
         self.encoding = ActionEncoding(action_space)
         # One generator draws all initial weights, so this order is part of every result.
         sizes = {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
-        self.world_model = WorldModel(observation_space, self.encoding.size, **sizes)
+        self.world_model = WorldModel(observation_space, action_space, **sizes)
         self.actor_critic = ActorCritic(self.world_model.feature_size, action_space, **sizes)
         self.updates = tf.Variable(0, dtype=tf.int64)
         self._modules: dict[str, Module] = {
@@ -270,7 +268,7 @@ def behavior_gradients(
         # it is kept in memory for a backward pass.
         recorded = behavior.uses_dynamics
         with contextlib.nullcontext() if recorded else actor_tape.stop_recording():
-            trajectory = behavior.imagine(world_model, start, is_terminal, seed)
+            trajectory = behavior.imagine(world_model, start, is_terminal, seed, update)
             value, target = behavior.values_and_targets(trajectory, update)
         actor_loss, entropy = behavior.actor_loss(trajectory, value, target, update)
         scaled_actor_loss = optimizers["actor"].scale_loss(actor_loss)

@@ -13,7 +13,7 @@ N environments, one batched policy:
 import abc
 import os
 from collections.abc import Container
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -22,6 +22,14 @@ from dreamer_tf.environments.interface import Observation
 from dreamer_tf.errors import UserError
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.storage.checkpoints import Checkpoint
+
+
+class Rehearsal(NamedTuple):
+    """What an agent measured before its run, in seconds."""
+
+    first_update: float  # compilation included
+    update: float
+    policy_step: float  # of all environments together
 
 
 class Agent(abc.ABC):
@@ -158,6 +166,26 @@ class Agent(abc.ABC):
         Returns:
           None if the agent has no world model, or nothing to show yet.
         """
+        return None
+
+    def rehearse(self, repetitions: int = 0) -> Rehearsal | None:
+        """Tries what the agent will compute later, so that mistakes show before time is spent.
+
+        Everything is as before afterwards.
+
+        Args:
+          repetitions: how often an update is timed after the first one.
+
+        Returns:
+          What was measured; None if the agent has nothing to try.
+
+        Raises:
+          UserError: the agent cannot learn with these settings on this machine.
+        """
+        return None
+
+    def planned_updates(self, steps: int) -> int | None:
+        """Updates of a run of so many agent steps; None if the agent does not know."""
         return None
 
     def cut_episode(self) -> None:

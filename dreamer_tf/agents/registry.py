@@ -2,14 +2,13 @@
 
 import functools
 
-import gin
-
 from dreamer_tf.agents.dopamine import DopamineAgent
 from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent, AgentFactory
 from dreamer_tf.environments.interface import DopamineEnvironment
 from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.settings.configurable import configurable
 
 AGENTS: dict[str, AgentFactory] = {
     "dreamer_v2": DreamerV2Agent,
@@ -18,9 +17,7 @@ AGENTS: dict[str, AgentFactory] = {
 
 
 # Dopamine has a `create_agent` too, so gin needs a module to tell them apart.
-@gin.configurable(
-    module="dreamer_tf", denylist=["environment", "base_dir", "seed", "num_environments"]
-)
+@configurable(denylist=["environment", "base_dir", "seed", "num_environments"])
 def create_agent(
     environment: DopamineEnvironment,
     base_dir: str | None,

@@ -1,27 +1,20 @@
 """The actor: a distribution over actions for each model state (paper 2.2, Appendix A)."""
 
-import math
-
 import gin
 import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.environments.interface import action_shape
+from dreamer_tf.environments.interface import action_size
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import StraightThroughOneHot, TruncatedNormal, tfd
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import PositiveFloat
 
 
-def action_size(space: gymnasium.Space) -> int:
-    """A: number of actions (Discrete) or of action dimensions (Box)."""
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return int(space.n)
-    return math.prod(action_shape(space))
-
-
-@gin.configurable(denylist=["features", "action_space", "rng", "precision"])
+@configurable(denylist=["features", "action_space", "rng", "precision"])
 class Actor(Module):
     """One-hot actions for a Discrete space, truncated normal ones in (-1, 1) for a Box."""
 
@@ -32,7 +25,7 @@ class Actor(Module):
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        minimum_std: float = 0.1,
+        minimum_std: PositiveFloat = 0.1,
         initial_std: float = 0.0,
     ):
         """Builds the network.

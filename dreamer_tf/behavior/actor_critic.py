@@ -20,13 +20,14 @@ import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
-from dreamer_tf.errors import check_at_least
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
-from dreamer_tf.networks.schedules import Value, as_schedule, is_constant
+from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule, is_constant
 from dreamer_tf.networks.shapes import check_shape
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import AtLeastTwo, Fraction, PositiveInt
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
 
@@ -41,7 +42,7 @@ class Trajectory(NamedTuple):
     weight: tf.Tensor  # [H+1, N]
 
 
-@gin.configurable(denylist=["feature_size", "action_space", "rng", "precision"])
+@configurable(denylist=["feature_size", "action_space", "rng", "precision"])
 class ActorCritic(Module):
     """Actor, critic and target critic with their losses."""
 
@@ -52,14 +53,14 @@ class ActorCritic(Module):
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        horizon: int = 15,
-        lambda_: float = 0.95,
-        gradient_mixing: Value | None = 1.0,
-        entropy_scale: Value | None = 1e-3,
+        horizon: AtLeastTwo = 15,
+        lambda_: Fraction = 0.95,
+        gradient_mixing: FractionValue | None = 1.0,
+        entropy_scale: NonNegativeValue | None = 1e-3,
         entropy_in_returns: bool = False,
         stop_action_gradient: bool = True,
-        slow_update_interval: int = 100,
-        slow_update_fraction: float = 1.0,
+        slow_update_interval: PositiveInt = 100,
+        slow_update_fraction: Fraction = 1.0,
     ):
         """Builds the networks.
 
@@ -86,7 +87,6 @@ class ActorCritic(Module):
           UserError: the horizon is too short for an actor term.
         """
         super().__init__(precision)
-        check_at_least("ActorCritic.horizon", horizon, 2)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if gradient_mixing is None:
             gradient_mixing = 1.0 if discrete else 0.0
@@ -113,7 +113,12 @@ class ActorCritic(Module):
         self.slow_updates = tf.Variable(0, dtype=tf.int64)
 
     def imagine(
-        self, world_model: WorldModel, start: LatentState, is_terminal: tf.Tensor, seed: tf.Tensor
+        self,
+        world_model: WorldModel,
+        start: LatentState,
+        is_terminal: tf.Tensor,
+        seed: tf.Tensor,
+        update: tf.Tensor,
     ) -> Trajectory:
         """Rolls the policy out inside the world model from N start states ("Imagination MDP").
 
@@ -122,6 +127,7 @@ class ActorCritic(Module):
           start: [N, ...] posterior states.
           is_terminal: [N] bool, of the stored steps.
           seed: [2] int32, stateless.
+          update: number of the update, for a discount that is a schedule.
 
         Returns:
           H imagined steps from each start state.
@@ -145,9 +151,8 @@ class ActorCritic(Module):
         )
         features = rssm.features(states)  # [H+1, N, F]
         # Whether the episode ended at the start is known, so its discount is not predicted.
-        discount = tf.concat(
-            [world_model.discount_target(is_terminal)[None], world_model.discount(features[1:])], 0
-        )
+        first = world_model.discount_target(is_terminal, update)
+        discount = tf.concat([first[None], world_model.discount(features[1:], update)], 0)
         return Trajectory(
             features, action, world_model.reward(features), discount, cumulative_weights(discount)
         )

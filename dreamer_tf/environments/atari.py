@@ -1,6 +1,6 @@
 """The Arcade Learning Environment (paper 3, "Experimental setup"; Machado et al., 2018)."""
 
-from typing import Any
+from typing import Any, Literal
 
 import ale_py
 import cv2
@@ -9,7 +9,9 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.environments.interface import Environment, Observation
-from dreamer_tf.errors import UserError, check_at_least, check_between, did_you_mean
+from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Fraction, NonNegativeInt, PositiveInt, Size
 
 # Evaluation protocols. Arguments of AtariEnvironment override single settings.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ def game_names() -> list[str]:
     ]
 
 
-@gin.configurable
+@configurable
 class AtariEnvironment(Environment):
     """One Atari game: Gymnasium's `ALE/<game_name>-v5` with the paper's preprocessing.
 
@@ -52,14 +54,14 @@ class AtariEnvironment(Environment):
     def __init__(
         self,
         game_name: str = gin.REQUIRED,
-        preset: str = "machado2018",
-        sticky_actions: float | None = None,
+        preset: Literal["machado2018", "nature2015"] = "machado2018",
+        sticky_actions: Fraction | None = None,
         full_action_space: bool | None = None,
-        max_frames: int | None = None,
-        noop_max: int | None = None,
+        max_frames: PositiveInt | None = None,
+        noop_max: NonNegativeInt | None = None,
         end_on_life_loss: bool | None = None,
-        action_repeat: int = 4,
-        image_sizes: tuple[int, ...] = (84, 64),
+        action_repeat: Size = 4,
+        image_sizes: tuple[Size, ...] = (84, 64),
         grayscale: bool = True,
     ):
         """Loads the game.
@@ -81,7 +83,11 @@ class AtariEnvironment(Environment):
         Raises:
           UserError: the game or the preset is unknown, or a number is out of its range.
         """
-        _check(game_name, preset, sticky_actions, action_repeat, image_sizes)
+        check_game(game_name)
+        if not image_sizes:
+            raise UserError(
+                "AtariEnvironment.image_sizes is empty: give one size or more, in pixels."
+            )
         given = {
             "sticky_actions": sticky_actions,
             "full_action_space": full_action_space,
@@ -176,28 +182,17 @@ class AtariEnvironment(Environment):
         return {"image": image.reshape(self.observation_space["image"].shape)}
 
 
-def _check(
-    game_name: str,
-    preset: str,
-    sticky_actions: float | None,
-    action_repeat: int,
-    image_sizes: tuple[int, ...],
-) -> None:
-    """Raises a UserError for an argument that is not valid."""
+def check_game(name: str) -> None:
+    """Checks the name of a game.
+
+    Raises:
+      UserError: there is no such game.
+    """
     games = game_names()
-    if game_name not in games:
+    if name not in games:
         raise UserError(
-            f"Unknown game '{game_name}' (AtariEnvironment.game_name)."
-            f"{did_you_mean(game_name, games)}"
+            f"Unknown game '{name}' (AtariEnvironment.game_name).{did_you_mean(name, games)}"
         )
-    if preset not in PRESETS:
-        raise UserError(f"AtariEnvironment.preset is '{preset}': use one of {', '.join(PRESETS)}.")
-    if not image_sizes:
-        raise UserError("AtariEnvironment.image_sizes is empty: give one size or more, in pixels.")
-    check_at_least("AtariEnvironment.image_sizes", min(image_sizes), 1)
-    check_at_least("AtariEnvironment.action_repeat", action_repeat, 1)
-    if sticky_actions is not None:
-        check_between("AtariEnvironment.sticky_actions", sticky_actions, 0.0, 1.0)
 
 
 def _protocol(preset: str, settings: dict[str, Any]) -> str:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-import gin
 import gymnasium
 import numpy as np
 
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Size
 
-@gin.configurable
+
+@configurable
 class Catch(gymnasium.Env):
     """A ball falls from a random column; the paddle at the bottom must be under it.
 
@@ -17,7 +19,9 @@ class Catch(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, grid: int = 8, image_size: int = 64, render_mode: str | None = "rgb_array"):
+    def __init__(
+        self, grid: Size = 8, image_size: Size = 64, render_mode: str | None = "rgb_array"
+    ):
         """Creates the environment.
 
         Args:

@@ -5,7 +5,7 @@ import functools
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import gin
 import gymnasium
@@ -13,14 +13,15 @@ import numpy as np
 
 from dreamer_tf.environments.interface import Environment, Observation, scale_action
 from dreamer_tf.environments.process import ProcessEnvironment
-from dreamer_tf.errors import UserError, check_at_least, did_you_mean
+from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import NonNegativeInt, Size
 
-OBSERVATIONS = ("pixels", "proprio", "both")
 # Fails where no image can be rendered.
 _PROBE = "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); context.free()"
 
 
-@gin.configurable
+@configurable
 class ControlSuiteEnvironment(ProcessEnvironment):
     """One task of the suite, in a child process.
 
@@ -33,10 +34,10 @@ class ControlSuiteEnvironment(ProcessEnvironment):
         self,
         domain_name: str = gin.REQUIRED,
         task_name: str = gin.REQUIRED,
-        observations: str = "pixels",
-        action_repeat: int = 2,
-        image_size: int = 64,
-        camera: int | None = None,
+        observations: Literal["pixels", "proprio", "both"] = "pixels",
+        action_repeat: Size = 2,
+        image_size: Size = 64,
+        camera: NonNegativeInt | None = None,
     ):
         """Starts the child process and loads the task there.
 
@@ -77,9 +78,6 @@ class ControlSuiteTask(Environment):
         camera: int | None,
     ):
         """Loads the task; `ControlSuiteEnvironment` explains the arguments."""
-        check_at_least("ControlSuiteEnvironment.action_repeat", action_repeat, 1)
-        check_at_least("ControlSuiteEnvironment.image_size", image_size, 1)
-        _check_observations(observations)
         if observations != "proprio":
             choose_renderer()
         self.name = f"{domain_name}_{task_name}"
@@ -209,14 +207,6 @@ def _suite() -> Any:
     from dm_control import suite
 
     return suite
-
-
-def _check_observations(observations: str) -> None:
-    if observations not in OBSERVATIONS:
-        raise UserError(
-            f"ControlSuiteEnvironment.observations is '{observations}': use one of "
-            f"{', '.join(OBSERVATIONS)}."
-        )
 
 
 def _load(domain_name: str, task_name: str) -> Any:

@@ -1,6 +1,7 @@
 """The environment's interface, and adapters to Dopamine's Runner and to Gymnasium."""
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -31,6 +32,13 @@ def boxes(space: gymnasium.spaces.Dict) -> dict[str, gymnasium.spaces.Box]:
 def action_shape(space: gymnasium.Space) -> tuple[int, ...]:
     """Shape of one action: () for Discrete."""
     return () if space.shape is None else space.shape
+
+
+def action_size(space: gymnasium.Space) -> int:
+    """A: number of actions (Discrete) or of action dimensions (Box)."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return int(space.n)
+    return math.prod(action_shape(space))
 
 
 class Environment(abc.ABC):

@@ -22,6 +22,7 @@ from dreamer_tf.environments.interface import (
 )
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
+from dreamer_tf.settings.configurable import configurable
 
 
 class _Maker:
@@ -54,7 +55,7 @@ class _Maker:
         return GymnasiumEnvironment(self._create())
 
 
-@gin.configurable(denylist=["create_environment_fn", "num_environments"])
+@configurable(denylist=["create_environment_fn", "num_environments"])
 def create_vector_environment(
     create_environment_fn: Callable[[], Environment | EnvironmentLike],
     num_environments: int,

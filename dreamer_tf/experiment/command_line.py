@@ -20,9 +20,6 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
       main: takes the arguments that are not flags and returns an exit code. It imports TensorFlow
         itself, so that wrong flags and `--help` are answered at once.
     """
-    # TensorFlow's native code logs a missing GPU and skipped graph optimizations as errors. Real
-    # errors are raised in Python as well.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def guarded(argv: Sequence[str]) -> int | None:
         if not flags.FLAGS["verbosity"].present:

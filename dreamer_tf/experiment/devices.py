@@ -2,19 +2,20 @@
 
 import os
 
-import gin
 import tensorflow as tf
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import NonNegativeInt, PositiveInt, Size
 
 
-@gin.configurable
+@configurable
 def configure_devices(
-    gpu: int | None = 0,
+    gpu: NonNegativeInt | None = 0,
     memory_growth: bool = True,
-    memory_limit_mb: int | None = None,
+    memory_limit_mb: PositiveInt | None = None,
     deterministic: bool = False,
-    cpu_threads: int | None = None,
+    cpu_threads: Size | None = None,
 ) -> str:
     """Sets up TensorFlow's devices. Must be called before anything is computed.
 
@@ -42,6 +43,9 @@ def configure_devices(
     if gpu is not None and not 0 <= gpu < max(len(present), 1):
         raise UserError(f"configure_devices.gpu is {gpu}, but there are {len(present)} GPUs here.")
     chosen = [] if gpu is None else present[gpu : gpu + 1]
+    # This pass of Grappler fuses our ELU with the operation before it and leaves nodes without an
+    # operation behind. The passes after it then fail with an error for every function.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     try:
         if chosen != present:
             tf.config.set_visible_devices(chosen, "GPU")

@@ -16,6 +16,8 @@ import gin
 from absl import logging
 
 from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.settings.bindings import check_values
+from dreamer_tf.storage import milestone
 from dreamer_tf.storage.files import replace_text
 from dreamer_tf.version import VERSION
 
@@ -160,6 +162,7 @@ def parse(
             )
     except (ValueError, SyntaxError, OSError, KeyError, RuntimeError, ImportError) as error:
         raise UserError(explain(error)) from error
+    check_values()
 
 
 @contextlib.contextmanager
@@ -235,6 +238,8 @@ def fingerprint(found: dict[str, str]) -> str:
 def check(base_dir: str | os.PathLike, seed: int) -> None:
     """Checks that a directory is new, or belongs to a run with this configuration and seed.
 
+    A run that never completed a checkpoint has lost nothing yet, so it may be corrected.
+
     Args:
       base_dir: base directory of the run.
       seed: run seed.
@@ -253,6 +258,8 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
         raise UserError(
             f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
         ) from error
+    if not milestone.is_reached(base_dir):
+        return
     if stored_seed != seed:
         raise UserError(
             f"{base_dir} belongs to a run with --seed={stored_seed}, not {seed}: use that seed or "

@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.environments.vector import create_vector_environment
+from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 
 
@@ -31,7 +32,7 @@ class EnvironmentGuard:
 
     def __init__(
         self,
-        create: Callable[[], Environment | EnvironmentLike],
+        create: Callable[[], Environment | EnvironmentLike] | None,
         count: int,
         restarts: int,
         stop: StopRequest,
@@ -48,6 +49,11 @@ class EnvironmentGuard:
           base_dir: base directory of the run, for messages.
           agent_steps: counts the agent steps of the run, for messages.
         """
+        if create is None:
+            raise UserError(
+                "DreamerRunner.create_environment_fn is None: name an environment, as in "
+                "@AtariEnvironment, or pass it to dreamer_tf.train_agent."
+            )
         self._create = create
         self.count = count
         self._restarts_left = restarts
@@ -79,6 +85,8 @@ class EnvironmentGuard:
         started = time.perf_counter()
         try:
             return function(*arguments, **settings)
+        except UserError:
+            raise  # no restart helps
         except Exception as error:
             if self._stop.requested:  # the signal has reached the environment too
                 raise Interrupted from error

@@ -6,7 +6,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,9 +18,11 @@ from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.devices import configure_devices
+from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
-from dreamer_tf.storage import disk
+from dreamer_tf.settings.bindings import check_effects, check_values
+from dreamer_tf.storage import disk, milestone
 
 
 def make_environment() -> Environment:
@@ -72,13 +75,19 @@ def make_runner(
         os.makedirs(base_dir, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(_lock(base_dir))
+            check_values()
             # Before anything is made: another configuration must not touch the run's logs.
             gin_files.check(base_dir, seed)
+            if not milestone.is_reached(base_dir):
+                # No checkpoint refers to these steps, and a corrected configuration may need files
+                # of another shape.
+                shutil.rmtree(os.path.join(base_dir, "replay"), ignore_errors=True)
             device = configure_devices()
             if create_environment_fn is None:
                 runner = DreamerRunner(base_dir, seed=seed)
             else:
                 runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
+            check_effects()
             # Only now: a configuration that fails must not claim the directory.
             gin_files.record(base_dir, seed)
             runner.lock, runner.device = lock, device
@@ -92,6 +101,63 @@ def make_runner(
             "written and has space."
         ) from error
     return runner
+
+
+def rehearse(runner: DreamerRunner) -> None:
+    """Tries an update before a run without updates spends time on its random start.
+
+    Raises:
+      UserError: the agent cannot learn with these settings on this machine.
+    """
+    # Later the next update comes at once, and there is no need to try.
+    if not runner.finished and not runner.agent.updates:
+        runner.agent.rehearse()
+
+
+def dry_run(base_dir: str, seed: int) -> None:
+    """Checks a run, and prints what it is and what it will cost; leaves nothing behind.
+
+    Args:
+      base_dir: base directory of the run; it is not touched.
+      seed: run seed.
+
+    Raises:
+      UserError: as `make_runner` and `rehearse`.
+    """
+    gin_files.check(base_dir, seed)
+    with temporary_runner(Path(base_dir).absolute().parent, seed) as runner:
+        print(describe(runner).replace(runner.base_dir, base_dir), flush=True)
+        print(estimate(runner))
+
+
+@contextlib.contextmanager
+def temporary_runner(parent: Path, seed: int) -> Iterator[DreamerRunner]:
+    """Makes the runner of the gin configuration in a directory that is removed afterwards.
+
+    Args:
+      parent: the directory is made there, or in the nearest directory above that exists, so that
+        it is on the disk of a run.
+      seed: run seed.
+
+    Raises:
+      UserError: as `make_runner`, or nothing can be written there.
+    """
+    while not parent.is_dir():
+        parent = parent.parent
+    try:
+        directory = tempfile.mkdtemp(prefix=".dry_run-", dir=parent)
+    except OSError as error:
+        raise UserError(
+            f"{parent} cannot be written ({error.strerror}): choose another --base_dir."
+        ) from error
+    try:
+        runner = make_runner(directory, seed)
+        try:
+            yield runner
+        finally:
+            runner.close()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _lock(base_dir: str) -> IO[bytes]:

@@ -260,6 +260,7 @@ def train_agent(
     runner = launch.make_runner(os.fspath(base_dir), seed, factory)
     try:
         print(launch.describe(runner), flush=True)
+        launch.rehearse(runner)
         runner.run_experiment()
         print(launch.closing_words(runner))
     finally:
@@ -274,5 +275,9 @@ def as_environment(environment: gymnasium.Env | Environment | EnvironmentLike) -
       UserError: it is neither.
     """
     if isinstance(environment, gymnasium.Env):
-        return GymEnvironment(environment, parameter("create_gym_environment.image_size", 64))
+        settings = {
+            name: parameter(f"create_gym_environment.{name}", default)
+            for name, default in (("image_size", 64), ("scale", None), ("one_hot", None))
+        }
+        return GymEnvironment(environment, **settings)
     return complete(environment)

@@ -10,13 +10,14 @@ import numpy as np
 from dreamer_tf.agents.dopamine_compat import StatisticsInstance
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Environment, protocol_label
-from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.phases import PHASES, Phase
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.scores import score_files
 from dreamer_tf.storage import faults
+from dreamer_tf.version import NUMERICS
 
 
 class DreamSettings(NamedTuple):
@@ -32,7 +33,6 @@ class DreamSettings(NamedTuple):
         Raises:
           UserError: the prediction would be empty, or have no context.
         """
-        check_at_least("DreamerRunner.dream_every", self.every, 0)
         if self.every and not 0 < self.context < self.length:
             raise UserError(
                 f"DreamerRunner.dream_context is {self.context}, but must be at least 1 and less "
@@ -111,6 +111,7 @@ class Reporter:
                 episodes=len(returns),
                 protocol=protocol_label(environment, max_steps),
                 gin_hash=gin_hash,
+                numerics=NUMERICS,
             )
             self.scores.append(score)
         # The whole file, because scores after the last checkpoint of a killed run must disappear.

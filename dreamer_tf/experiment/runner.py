@@ -13,7 +13,7 @@ from dreamer_tf.agents.dopamine_compat import IterationStatistics, Runner
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
-from dreamer_tf.errors import UserError, check_at_least
+from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import collectors, gin_files  # noqa: F401 - registers the collectors
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.phases import no_progress, phase_seeds
@@ -22,11 +22,13 @@ from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporte
 from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.scores import score_files
-from dreamer_tf.storage import disk, log_files
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import NonNegativeInt, PositiveInt, Size
+from dreamer_tf.storage import disk, log_files, milestone
 from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore
 
 
-@gin.configurable(denylist=["base_dir", "seed"])
+@configurable(denylist=["base_dir", "seed"])
 class DreamerRunner(Runner):
     """Runs iterations of a training and an evaluation phase (Machado et al., 2018).
 
@@ -46,21 +48,22 @@ class DreamerRunner(Runner):
     def __init__(
         self,
         base_dir: str | os.PathLike,
-        create_environment_fn: Callable[[], Environment | EnvironmentLike] = gin.REQUIRED,
+        create_environment_fn: Callable[[], Environment | EnvironmentLike] | None = gin.REQUIRED,
         seed: int = 0,
-        num_environments: int = 1,
-        environment_restarts: int = 0,
-        checkpoints_kept: int = 3,
+        num_environments: Size = 1,
+        environment_restarts: NonNegativeInt = 0,
+        checkpoints_kept: PositiveInt = 3,
         progress_bar: bool = True,
-        dream_every: int = 1,
-        dream_length: int = 50,
-        dream_context: int = 5,
+        dream_every: NonNegativeInt = 1,
+        dream_length: PositiveInt = 50,
+        dream_context: PositiveInt = 5,
     ):
         """Makes environment and agent and resumes from the newest checkpoint, if there is one.
 
         Args:
           base_dir: base directory of the run.
-          create_environment_fn: makes the environment, as in `@AtariEnvironment`.
+          create_environment_fn: makes the environment, as in `@AtariEnvironment`. `train_agent`
+            binds None where it is given one.
           seed: run seed.
           num_environments: environments that are stepped together (the paper: 1).
           environment_restarts: how often a process restarts the environment after a failure. The
@@ -76,7 +79,6 @@ class DreamerRunner(Runner):
         Raises:
           UserError: a number is out of its range, or the checkpoint does not fit.
         """
-        check_at_least("DreamerRunner.num_environments", num_environments, 1)
         dreams = DreamSettings(dream_every, dream_length, dream_context)
         dreams.check()
         base_dir = os.fspath(base_dir)
@@ -116,7 +118,6 @@ class DreamerRunner(Runner):
                 "Runner.max_steps_per_episode is None, but DreamerRunner runs whole episodes: set "
                 "a number of agent steps (27,000 is Dopamine's)."
             )
-        check_at_least("Runner.log_every_n", self._log_every_n, 1)
         self._agent.check_iteration(
             self._training_steps + num_environments * self._max_steps_per_episode
         )
@@ -259,6 +260,7 @@ class DreamerRunner(Runner):
                 "log_sizes": log_files.sizes(self._base_dir),
             }
             self._store.save(max(self._store.numbers(), default=0) + 1, checkpoint)
+            milestone.reach(self._base_dir)
             self._agent.saved(self._store.needed())
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:

@@ -13,6 +13,8 @@ from dreamer_tf.networks.distributions import tfd, unit_normal
 from dreamer_tf.networks.encoders import image_keys, vector_keys
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Activation, Size
 
 
 class ImageDecoder(keras.layers.Layer):
@@ -91,7 +93,7 @@ class ImageDecoder(keras.layers.Layer):
         return x
 
 
-@gin.configurable(denylist=["observation_space", "features", "rng", "precision"])
+@configurable(denylist=["observation_space", "features", "rng", "precision"])
 class Decoder(Module):
     """Predicts every observation as a Normal with unit variance (eq. 1, image predictor)."""
 
@@ -102,9 +104,9 @@ class Decoder(Module):
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        depth: int = 48,
-        kernels: tuple[int, ...] = (5, 5, 6, 6),
-        activation: str = "elu",
+        depth: Size = 48,
+        kernels: tuple[Size, ...] = (5, 5, 6, 6),
+        activation: Activation = "elu",
     ):
         """Builds the networks.
 

@@ -13,6 +13,8 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Activation, Size
 
 
 def image_keys(space: gymnasium.spaces.Dict) -> list[str]:
@@ -25,7 +27,7 @@ def vector_keys(space: gymnasium.spaces.Dict) -> list[str]:
     return [key for key, box in boxes(space).items() if len(box.shape) == 1]
 
 
-@gin.configurable(denylist=["observation_space", "rng", "precision"])
+@configurable(denylist=["observation_space", "rng", "precision"])
 class Encoder(Module):
     """Embeds all observations of a step into one vector of `size` numbers.
 
@@ -39,9 +41,9 @@ class Encoder(Module):
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        depth: int = 48,
-        kernels: tuple[int, ...] = (4, 4, 4, 4),
-        activation: str = "elu",
+        depth: Size = 48,
+        kernels: tuple[Size, ...] = (4, 4, 4, 4),
+        activation: Activation = "elu",
     ):
         """Builds the networks.
 

@@ -1,14 +1,15 @@
 """Multi-layer perceptron: every head, the actor and the critic (Table D1: 4 layers of 400)."""
 
-import gin
 import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.module import Module
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Activation, NonNegativeInt, Size
 
 
-@gin.configurable(denylist=["inputs", "outputs", "rng", "precision", "name"])
+@configurable(denylist=["inputs", "outputs", "rng", "precision", "name"])
 class MLP(Module):
     """Hidden layers with one activation, then one linear layer per named output."""
 
@@ -20,9 +21,9 @@ class MLP(Module):
         rng: np.random.Generator,
         precision: layers.Precision,
         name: str,
-        num_layers: int = 4,
-        units: int = 400,
-        activation: str = "elu",
+        num_layers: NonNegativeInt = 4,
+        units: Size = 400,
+        activation: Activation = "elu",
     ):
         """Builds the layers.
 

@@ -6,7 +6,9 @@ import gin
 import keras
 import tensorflow as tf
 
-from dreamer_tf.networks.schedules import Value, as_schedule
+from dreamer_tf.networks.schedules import NonNegativeValue, as_schedule
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class _DecoupledAdam(keras.optimizers.Adam):
@@ -48,7 +50,7 @@ class StepResult(NamedTuple):
     applied: tf.Tensor  # bool, False where a gradient was not finite
 
 
-@gin.configurable(denylist=["variables", "name", "loss_scaling"])
+@configurable(denylist=["variables", "name", "loss_scaling"])
 class Optimizer:
     """Global-norm clipping, decoupled weight decay and Adam (Table D1).
 
@@ -66,13 +68,13 @@ class Optimizer:
         variables: list[keras.Variable],
         *,
         name: str,
-        learning_rate: Value = gin.REQUIRED,
-        clip: float = 100.0,
-        epsilon: float = 1e-5,
-        weight_decay: float = 1e-6,
+        learning_rate: NonNegativeValue = gin.REQUIRED,
+        clip: NonNegativeFloat = 100.0,
+        epsilon: PositiveFloat = 1e-5,
+        weight_decay: Fraction = 1e-6,
         loss_scaling: bool = False,
-        initial_scale: float = 2.0**15,
-        scale_period: int = 2000,
+        initial_scale: PositiveFloat = 2.0**15,
+        scale_period: PositiveInt = 2000,
     ):
         """Creates the optimizer and its state.
 

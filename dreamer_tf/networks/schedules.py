@@ -12,12 +12,21 @@ A schedule maps the number of an update to a float32 scalar inside the compiled 
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import gin
 import tensorflow as tf
+from msgspec import Meta
+
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 Value = float | int | Schedule
+_Schedule = Annotated[Schedule, Meta(description="a schedule as in @linear_schedule()")]
+# For parameters whose numbers have bounds. What a schedule returns is not checked.
+NonNegativeValue = NonNegativeFloat | _Schedule
+FractionValue = Fraction | _Schedule
 
 
 def as_schedule(value: Value) -> Schedule:
@@ -36,9 +45,9 @@ def _fraction(update: tf.Tensor, steps: float) -> tf.Tensor:
     return tf.clip_by_value(tf.cast(update, tf.float32) / steps, 0.0, 1.0)
 
 
-@gin.configurable(module="dreamer_tf")
+@configurable
 def linear_schedule(
-    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
+    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: PositiveInt = gin.REQUIRED
 ) -> Schedule:
     """Straight line from `initial` to `final` over `steps` updates, then `final`.
 
@@ -53,8 +62,8 @@ def linear_schedule(
     return lambda update: initial + _fraction(update, steps) * (final - initial)
 
 
-@gin.configurable(module="dreamer_tf")
-def warmup_schedule(value: float = gin.REQUIRED, steps: int = gin.REQUIRED) -> Schedule:
+@configurable
+def warmup_schedule(value: float = gin.REQUIRED, steps: PositiveInt = gin.REQUIRED) -> Schedule:
     """Straight line from 0 to `value` over `steps` updates, then `value`.
 
     Args:
@@ -67,9 +76,9 @@ def warmup_schedule(value: float = gin.REQUIRED, steps: int = gin.REQUIRED) -> S
     return linear_schedule(initial=0.0, final=value, steps=steps)
 
 
-@gin.configurable(module="dreamer_tf")
+@configurable
 def exponential_schedule(
-    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, halflife: int = gin.REQUIRED
+    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, halflife: PositiveInt = gin.REQUIRED
 ) -> Schedule:
     """Approaches `final`: the distance to it halves every `halflife` updates.
 
@@ -89,9 +98,11 @@ def exponential_schedule(
     return value
 
 
-@gin.configurable(module="dreamer_tf")
+@configurable
 def horizon_schedule(
-    initial: float = gin.REQUIRED, final: float = gin.REQUIRED, steps: int = gin.REQUIRED
+    initial: PositiveFloat = gin.REQUIRED,
+    final: PositiveFloat = gin.REQUIRED,
+    steps: PositiveInt = gin.REQUIRED,
 ) -> Schedule:
     """Discount whose horizon grows in a straight line: 1 - 1 / horizon(update).
 

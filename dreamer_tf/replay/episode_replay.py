@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import gin
 import gymnasium
 import numpy as np
 
@@ -22,6 +21,8 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
 from dreamer_tf.replay.streams import Segment, Stream, as_segment
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import AtLeastTwo, NonNegativeInt, PositiveInt, Size
 
 _IS_LAST = 1  # index into the flags of a step: is_first, is_last, is_terminal
 Plan = list[list[Segment]]  # the segments of each sequence of a batch
@@ -38,9 +39,7 @@ class Sequences(NamedTuple):
     is_terminal: np.ndarray  # [B, T] bool
 
 
-@gin.configurable(
-    denylist=["directory", "observation_space", "action_space", "seed", "num_streams"]
-)
+@configurable(denylist=["directory", "observation_space", "action_space", "seed", "num_streams"])
 class EpisodeReplay:
     """The replay buffer of one run, on disk."""
 
@@ -51,10 +50,10 @@ class EpisodeReplay:
         action_space: gymnasium.Space,
         *,
         seed: int,
-        capacity: int = 2_000_000,
-        reserve: int = 280_000,
-        batch_size: int = 50,
-        sequence_length: int = 50,
+        capacity: PositiveInt = 2_000_000,
+        reserve: NonNegativeInt = 280_000,
+        batch_size: Size = 50,
+        sequence_length: AtLeastTwo = 50,
         sampling: Sampling | None = None,
         prefetch: bool = True,
         num_streams: int = 1,
@@ -98,9 +97,10 @@ class EpisodeReplay:
         self._observation_keys = list(observation_space.spaces)
         self._directory = directory
         self._read_only = read_only
+        self._fields = _fields(observation_space, action_space)
         self._ring = Ring(
             directory,
-            _fields(observation_space, action_space),
+            self._fields,
             capacity=capacity,
             reserve=reserve,
             num_streams=num_streams,
@@ -181,6 +181,25 @@ class EpisodeReplay:
         if self._plan is None:
             self._plan = self._draw()
         return self._plan is not None
+
+    def made_up_batch(self) -> Sequences:
+        """B sequences of T steps of the right shapes and dtypes, full of zeros; nothing is read."""
+        size = (self.batch_size, self.sequence_length)
+        zeros = {
+            name: np.zeros((*size, *field.shape), field.dtype)
+            for name, field in self._fields.items()
+        }
+        flags = zeros.pop("flags")
+        first = flags[..., 0].astype(bool)
+        first[:, 0] = True
+        return Sequences(
+            observation={key: zeros[f"observation.{key}"] for key in self._observation_keys},
+            action=zeros["action"],
+            reward=zeros["reward"],
+            is_first=first,
+            is_last=flags[..., 1].astype(bool),
+            is_terminal=flags[..., 2].astype(bool),
+        )
 
     def sample(self) -> Sequences:
         """The next batch, [B, T, ...].

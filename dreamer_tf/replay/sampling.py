@@ -2,10 +2,11 @@
 
 from typing import Protocol
 
-import gin
 import numpy as np
 
 from dreamer_tf.replay.streams import Segment, Stream, as_segment
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import PositiveInt
 
 
 class Sampling(Protocol):
@@ -34,7 +35,7 @@ class Sampling(Protocol):
         """Returns to a stored state."""
 
 
-@gin.configurable
+@configurable
 class UniformSampling:
     """The paper's rule: a uniform start within the episode, clipped so that the sequence fits.
 
@@ -42,6 +43,8 @@ class UniformSampling:
     `episode end - T` is moved back to it, so the last sequence of an episode is drawn T times as
     often as any other (2.1: "to observe enough episode ends during training"). An episode shorter
     than T is used from its beginning, and the sequence continues into the next episode.
+
+    The running episode is drawn too. It ends at its newest step for this rule, although it goes on.
     """
 
     def __init__(self, prioritize_ends: bool = True):
@@ -87,19 +90,19 @@ class UniformSampling:
         """Does nothing."""
 
 
-@gin.configurable
+@configurable
 class ReleasedSampling:
     """The rule of the authors' later public code (docs/deviations.md).
 
-    Episodes are drawn uniformly, whatever their length. Episodes with `minimum_length` steps or
-    fewer are never drawn. Pieces of random length are cut out of them and joined, so a sequence may
-    continue the previous one.
+    Episodes are drawn uniformly, whatever their length. Running episodes, and those with
+    `minimum_length` steps or fewer, are never drawn. Pieces of random length are cut out of the
+    others and joined, so a sequence may continue the previous one.
     """
 
     def __init__(
         self,
-        minimum_length: int = 50,
-        maximum_length: int | None = 50,
+        minimum_length: PositiveInt = 50,
+        maximum_length: PositiveInt | None = 50,
         prioritize_ends: bool = True,
     ):
         """Configures the rule.
@@ -147,7 +150,7 @@ class ReleasedSampling:
         episodes = [
             (index, *bounds)
             for index, stream in enumerate(streams)
-            for bounds in stream.episodes()
+            for bounds in stream.complete_episodes()
             if bounds[1] - bounds[0] - 1 >= self._minimum
         ]
         if not episodes:

@@ -65,6 +65,11 @@ class Stream:
         """First step and end (exclusive) of every stored episode, including the running one."""
         return [self._bounds(index) for index in range(len(self.starts))]
 
+    def complete_episodes(self) -> list[tuple[int, int]]:
+        """First step and end (exclusive) of every stored episode that has ended."""
+        found = self.episodes()
+        return found[:-1] if self.running else found
+
     def _bounds(self, index: int) -> tuple[int, int]:
         last = index + 1 == len(self.starts)
         end = self.count if last else self.starts[index + 1]

@@ -258,7 +258,7 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
     groups: dict[tuple, list[score_files.Score]] = {}
     for score in score_files.read(path):
         if score.phase == phase:
-            key = (score.agent, score.game, score.seed, score.protocol, score.gin_hash)
+            key = (score.agent, score.game, score.seed, score.protocol, score.configuration)
             groups.setdefault(key, []).append(score)
     return [
         Curve(
@@ -270,9 +270,9 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
             str(Path(path).parent),
             np.array([score.frames for score in scores], float),
             np.array([score.value for score in scores], float),
-            gin_hash,
+            configuration,
         )
-        for (agent, game, seed, protocol, gin_hash), scores in groups.items()
+        for (agent, game, seed, protocol, configuration), scores in groups.items()
     ]
 
 

@@ -32,6 +32,12 @@ class Score(NamedTuple):
     episodes: int
     protocol: str
     gin_hash: str
+    numerics: int = 1  # `NUMERICS` of the program that wrote it; files before it was counted: 1
+
+    @property
+    def configuration(self) -> str:
+        """Tells apart what are not seeds of one configuration: its hash, and other numerics."""
+        return self.gin_hash if self.numerics == 1 else f"n{self.numerics}-{self.gin_hash}"
 
     def record(self) -> dict[str, object]:
         """As a record of a score file."""
@@ -52,7 +58,13 @@ def read(path: str | os.PathLike) -> list[Score]:
         records = json.loads(Path(path).read_text())
         types = Score.__annotations__
         scores = [
-            Score(**{name: types[name](record[_key(name)]) for name in Score._fields})
+            Score(
+                **{
+                    name: types[name](record[_key(name)])
+                    for name in Score._fields
+                    if name not in Score._field_defaults or _key(name) in record
+                }
+            )
             for record in records
         ]
         _check(scores)

@@ -59,6 +59,11 @@ class CheckpointStore:
         self.directory = Path(directory)
         self._keep = keep
 
+    @property
+    def keep(self) -> int:
+        """How many checkpoints are kept."""
+        return self._keep
+
     def numbers(self) -> list[int]:
         """Numbers of the stored checkpoints, ascending, including damaged ones."""
         if not self.directory.exists():

@@ -7,17 +7,17 @@ they describe (`parameters`, `distribution`), and how a sample becomes features 
     RSSM.latent = @MyLatent()
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
-import gin
 import tensorflow as tf
 
-from dreamer_tf.errors import UserError
 from dreamer_tf.networks.distributions import (
     StraightThroughBernoulli,
     one_hot,
     tfd,
 )
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import PositiveFloat, Size
 
 
 class Latent(Protocol):
@@ -37,11 +37,11 @@ class Latent(Protocol):
         """Sample [..., *event] -> [..., size]."""
 
 
-@gin.configurable
+@configurable
 class CategoricalLatent:
     """S variables of C classes with straight-through gradients (paper 2.1; Table D1: 32 x 32)."""
 
-    def __init__(self, variables: int = 32, classes: int = 32):
+    def __init__(self, variables: Size = 32, classes: Size = 32):
         """Sets the shape.
 
         Args:
@@ -65,26 +65,24 @@ class CategoricalLatent:
         return tf.reshape(sample, tf.concat([tf.shape(sample)[:-2], [self.size]], 0))
 
 
-@gin.configurable
+@configurable
 class GaussianLatent:
     """K reparameterized Gaussian variables: DreamerV1's latents and an ablation (Table 2)."""
 
-    def __init__(self, variables: int = 200, minimum_std: float = 0.1, std_bound: str = "sigmoid2"):
+    def __init__(
+        self,
+        variables: Size = 200,
+        minimum_std: PositiveFloat = 0.1,
+        std_bound: Literal["sigmoid2", "softplus"] = "sigmoid2",
+    ):
         """Sets the number of variables and the function that keeps standard deviations positive.
 
         Args:
           variables: K, number of Gaussian variables.
           minimum_std: smallest standard deviation.
           std_bound: 'sigmoid2' for 2 sigmoid(x / 2), or 'softplus' (DreamerV1).
-
-        Raises:
-          UserError: unknown `std_bound`.
         """
         bounds = {"sigmoid2": lambda x: 2.0 * tf.sigmoid(x / 2.0), "softplus": tf.math.softplus}
-        if std_bound not in bounds:
-            raise UserError(
-                f"GaussianLatent.std_bound is '{std_bound}': use 'sigmoid2' or 'softplus'."
-            )
         self._bound = bounds[std_bound]
         self._minimum_std = minimum_std
         self.size = variables
@@ -106,11 +104,11 @@ class GaussianLatent:
         return sample
 
 
-@gin.configurable
+@configurable
 class BinaryLatent:
     """K binary variables with straight-through gradients (paper, Appendix C)."""
 
-    def __init__(self, variables: int = 1024):
+    def __init__(self, variables: Size = 1024):
         """Sets the size.
 
         Args:

@@ -13,7 +13,6 @@ is_first      1          0          0           resets h, z and the action befor
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import gin
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,6 +20,8 @@ import tensorflow as tf
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.gru import GRUCell
 from dreamer_tf.networks.module import Module
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Activation, Size
 from dreamer_tf.world_model.latents import CategoricalLatent, Latent
 
 
@@ -31,7 +32,7 @@ class LatentState(NamedTuple):
     deter: tf.Tensor  # [..., D], the recurrent state h
 
 
-@gin.configurable(denylist=["embedding_size", "action_size", "rng", "precision"])
+@configurable(denylist=["embedding_size", "action_size", "rng", "precision"])
 class RSSM(Module):
     """Deterministic GRU state plus stochastic latents."""
 
@@ -42,11 +43,11 @@ class RSSM(Module):
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        units: int = 600,
-        hidden_units: int = 600,
+        units: Size = 600,
+        hidden_units: Size = 600,
         latent: Latent | None = None,
         layer_norm: bool = True,
-        activation: str = "elu",
+        activation: Activation = "elu",
     ):
         """Builds the networks.
 

@@ -1,24 +1,24 @@
 """The world model and its loss (paper 2.1, eq. 2)."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gin
 import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.environments.interface import boxes
-from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.environments.interface import action_size, boxes
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.decoders import Decoder
 from dreamer_tf.networks.distributions import tfd, unit_normal
 from dreamer_tf.networks.encoders import Encoder
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
-from dreamer_tf.networks.schedules import Value, as_schedule
+from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule
 from dreamer_tf.networks.shapes import check_shape
+from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.settings.types import Fraction, NonNegativeFloat
 from dreamer_tf.world_model.rssm import RSSM, LatentState
 
 _REWARD_TRANSFORMS = {"tanh": tf.tanh, "identity": tf.identity, "sign": tf.sign}
@@ -47,38 +47,43 @@ class WorldModelOutputs(NamedTuple):
     losses: dict[str, tf.Tensor]  # unscaled scalars by name
 
 
-@gin.configurable(denylist=["observation_space", "action_size", "rng", "precision"])
+@configurable(denylist=["observation_space", "action_space", "rng", "precision"])
 class WorldModel(Module):
     """Encoder, RSSM and the image, reward and discount predictors (eq. 1)."""
 
     def __init__(
         self,
         observation_space: gymnasium.spaces.Dict,
-        action_size: int,
+        action_space: gymnasium.Space,
         *,
         rng: np.random.Generator,
         precision: layers.Precision,
-        discount: float = 0.995,
-        kl_scale: Value = 0.1,
-        kl_balance: float | None = 0.8,
-        free_nats: float = 0.0,
+        discount: FractionValue = 0.995,
+        kl_scale: NonNegativeValue | None = 0.1,
+        kl_balance: Fraction | None = 0.8,
+        free_nats: NonNegativeFloat = 0.0,
         free_average: bool = True,
-        reward_transform: str = "tanh",
-        reward_scale: float = 1.0,
-        discount_scale: float = 1.0,
-        image_scale: float = 1.0,
+        reward_transform: Literal["tanh", "identity", "sign"] = "tanh",
+        reward_scale: NonNegativeFloat = 1.0,
+        discount_scale: NonNegativeFloat = 1.0,
+        image_scale: NonNegativeFloat = 1.0,
         predict_discount: bool = True,
-        gradient_heads: tuple[str, ...] = ("image", "reward", "discount"),
+        gradient_heads: tuple[Literal["image", "reward", "discount"], ...] = (
+            "image",
+            "reward",
+            "discount",
+        ),
     ):
         """Builds the networks.
 
         Args:
           observation_space: observations by name.
-          action_size: A.
+          action_space: Discrete or Box.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          discount: gamma (Table D1: 0.995).
-          kl_scale: beta, number or schedule over updates (Table D1: 0.1).
+          discount: gamma, number or schedule over updates (Table D1: 0.995).
+          kl_scale: beta, number or schedule over updates (Table D1: 0.1). None means 0.1 for
+            discrete and 1.0 for continuous actions (2.1).
           kl_balance: alpha, the share of the KL loss that trains the prior (Algorithm 2,
             Table D1: 0.8); None for the plain KL, which trains both sides fully.
           free_nats: nats below which the KL loss has no gradient (DreamerV1: 3).
@@ -96,18 +101,20 @@ class WorldModel(Module):
           UserError: unknown reward transform or gradient head.
         """
         super().__init__(precision)
-        _check_settings(reward_transform, gradient_heads)
-        self._discount = discount
+        if kl_scale is None:
+            kl_scale = 0.1 if isinstance(action_space, gymnasium.spaces.Discrete) else 1.0
+        self._discount = as_schedule(discount)
         self._kl_scale = as_schedule(kl_scale)
         self._kl_balance = kl_balance
         self._free_nats = free_nats
         self._free_average = free_average
+        self.reward_transform = reward_transform
         self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
         self._gradient_heads = tuple(gradient_heads)
         # All modules draw their weights from one generator: their order is part of every result.
         sizes = {"rng": rng, "precision": precision}
         self.encoder = Encoder(observation_space, **sizes)
-        self.rssm = RSSM(self.encoder.size, action_size, **sizes)
+        self.rssm = RSSM(self.encoder.size, action_size(action_space), **sizes)
         self.feature_size = self.rssm.feature_size
         self.decoder = Decoder(observation_space, self.feature_size, **sizes)
         with gin.config_scope("reward"):
@@ -125,14 +132,14 @@ class WorldModel(Module):
         }
 
     def preprocess(self, batch: Batch) -> Batch:
-        """Scales images to [-0.5, 0.5] and transforms rewards; the rest passes through."""
+        """Scales bytes to [-0.5, 0.5] and transforms rewards; the rest passes through."""
         return batch._replace(
             observation=self.preprocess_observation(batch.observation),
             reward=self._reward_transform(tf.cast(batch.reward, tf.float32)),
         )
 
     def preprocess_observation(self, observation: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """uint8 images -> float32 / 255 - 0.5; vectors -> float32."""
+        """uint8 images and vectors -> float32 / 255 - 0.5; other vectors -> float32."""
         return {
             key: tf.cast(value, tf.float32) / 255.0 - 0.5
             if value.dtype == tf.uint8
@@ -140,12 +147,21 @@ class WorldModel(Module):
             for key, value in observation.items()
         }
 
-    def discount_target(self, is_terminal: tf.Tensor) -> tf.Tensor:
-        """The true discount factor: gamma, or 0 where the environment terminated (2.1)."""
+    def discount_target(self, is_terminal: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+        """The true discount factor: gamma, or 0 where the environment terminated (2.1).
+
+        Args:
+          is_terminal: [...] bool.
+          update: number of the update, for schedules.
+
+        Returns:
+          [...] float32.
+        """
+        gamma = self._discount(update)
         if self._discount_head is None:
             # As in the authors' code: a model that cannot predict an end ignores it here too.
-            return tf.fill(tf.shape(is_terminal), tf.constant(self._discount, tf.float32))
-        return (1.0 - tf.cast(is_terminal, tf.float32)) * self._discount
+            return tf.fill(tf.shape(is_terminal), gamma)
+        return (1.0 - tf.cast(is_terminal, tf.float32)) * gamma
 
     def loss(
         self, batch: Batch, seed: tf.Tensor, update: tf.Tensor, state: LatentState | None = None
@@ -179,7 +195,7 @@ class WorldModel(Module):
         predictions = self._predictions(self.rssm.features(states))  # features [B, T, F]
         targets = data.observation | {
             "reward": data.reward,
-            "discount": self.discount_target(data.is_terminal),
+            "discount": self.discount_target(data.is_terminal, update),
         }
         likelihoods = {key: head.log_prob(targets[key]) for key, head in predictions.items()}
         kl_loss, kl = self.kl_loss(posterior, prior)
@@ -279,10 +295,13 @@ class WorldModel(Module):
         """Mean of the (transformed) reward at each state: [..., F] -> [...] float32."""
         return self._reward(features)["mean"][..., 0]
 
-    def discount(self, features: tf.Tensor) -> tf.Tensor:
-        """Predicted discount at each state, gamma included: [..., F] -> [...] float32."""
+    def discount(self, features: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+        """Predicted discount at each state, gamma included: [..., F] -> [...] float32.
+
+        With a discount head, `update` has no effect: the head follows its targets.
+        """
         if self._discount_head is None:
-            return tf.fill(tf.shape(features)[:-1], tf.constant(self._discount, tf.float32))
+            return tf.fill(tf.shape(features)[:-1], self._discount(update))
         return tf.sigmoid(self._discount_head(features)["logit"][..., 0])
 
     def _predictions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
@@ -304,19 +323,6 @@ class WorldModel(Module):
 def _merge(x: tf.Tensor) -> tf.Tensor:
     """[B, T, ...] -> [B*T, ...]."""
     return tf.reshape(x, [-1, *x.shape[2:]])
-
-
-def _check_settings(reward_transform: str, gradient_heads: Sequence[str]) -> None:
-    if reward_transform not in _REWARD_TRANSFORMS:
-        raise UserError(
-            f"WorldModel.reward_transform is '{reward_transform}': use one of "
-            f"{list(_REWARD_TRANSFORMS)}.{did_you_mean(reward_transform, _REWARD_TRANSFORMS)}"
-        )
-    unknown = sorted(set(gradient_heads) - set(_GRADIENT_HEADS))
-    if unknown:
-        raise UserError(
-            f"WorldModel.gradient_heads names {unknown}: use 'image', 'reward' and 'discount'."
-        )
 
 
 def _check_batch(batch: Batch) -> None:

@@ -16,7 +16,9 @@ from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.experiment.policy import Policy
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.signals import Interrupted
+from dreamer_tf.settings.bindings import check_values
 from tests.agents.dopamine_runs import AGENTS, Frames, parse, run, stored
+from tests.helpers import bind
 
 OWN = {
     "JaxDQNAgent": {"_loss_type": "mse"},
@@ -229,7 +231,7 @@ class Continuous(Frames):
         ("dqn", Colors, [], "AtariEnvironment.grayscale = True"),
         ("rainbow", Continuous, [], "Rainbow chooses among discrete actions"),
         ("full_rainbow", Frames, [], r"expects observations \(84, 84\)"),
-        ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "cannot make .*lion"),
+        ("dqn", Frames, ["JaxDQNAgent.optimizer='lion'"], "must be 'adam'"),
         ("dqn", Vectors, [], "JaxDQNAgent.network = @ClassicControlDQNNetwork"),
         ("dqn", Frames, ["ReplayBuffer.batch_size=0"], r"ReplayBuffer\.batch_size is 0"),
         ("c51", Frames, ["JaxRainbowAgent.replay_scheme='priority'"], "'uniform' or 'prioritized'"),
@@ -250,6 +252,8 @@ class Continuous(Frames):
     ],
 )
 def test_what_does_not_fit_the_agent_is_named(name, environment, bindings, words, tmp_path):
-    parse(name, *bindings)
+    parse(name)
+    bind(*bindings)
     with pytest.raises(UserError, match=words):
+        check_values()
         DreamerRunner(tmp_path, environment)

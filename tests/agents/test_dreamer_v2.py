@@ -12,7 +12,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.storage.checkpoints import Checkpoint
-from tests.helpers import ScriptedEnvironment
+from tests.helpers import ScriptedEnvironment, bind
 from tests.small_models import configure, everything, make_agent, make_learner, sequences
 
 
@@ -66,7 +66,8 @@ def test_last_observation_is_required(tmp_path):
 
 
 def test_a_train_ratio_of_zero_is_named(tmp_path):
-    configure("DreamerV2Agent.train_ratio=0")
+    configure()
+    bind("DreamerV2Agent.train_ratio=0")
     with pytest.raises(UserError, match=r"DreamerV2Agent\.train_ratio is 0"):
         make_agent(tmp_path)
 
@@ -79,6 +80,23 @@ def test_train_ratio_and_one_trace(tmp_path):
     learning = [step for step in range(1, agent.agent_steps + 1) if step >= 10 and step % 5 == 0]
     assert agent.updates == len(learning) >= 6
     assert agent.learner.num_traces == 1
+
+
+def test_pretraining_adds_updates_to_the_first_one(tmp_path):
+    settings = ("prefill_steps=10", "train_ratio=5", "pretrain_updates=3")
+    configure(*(f"DreamerV2Agent.{setting}" for setting in settings))
+    agent = make_agent(tmp_path)
+    updates = []
+    environment = ScriptedEnvironment(((100, "terminated"),))
+    action = agent.begin_episode(environment.reset())
+    for _ in range(20):
+        observation, reward, *_ = environment.step(action)
+        action = agent.step(reward, observation)
+        agent.wait()
+        updates.append(agent.updates)
+    assert updates == [0] * 9 + [4] * 5 + [5] * 5 + [6]
+    assert agent._ratio == 5.0  # without the pretraining
+    agent.close()
 
 
 def run(directory, iterations, *bindings):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf.behavior.actor import Actor, action_size
+from dreamer_tf.behavior.actor import Actor
+from dreamer_tf.environments.interface import action_size
 from tests.helpers import bind
 from tests.small_models import settings
 

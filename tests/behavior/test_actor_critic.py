@@ -22,7 +22,7 @@ def make(*bindings, **options):
 
 def imagine(model, behavior, is_terminal=(False,) * N):
     start = random_state(model.rssm, N)
-    return start, behavior.imagine(model, start, tf.constant(is_terminal), SEED)
+    return start, behavior.imagine(model, start, tf.constant(is_terminal), SEED, UPDATE)
 
 
 def random_trajectory(features):
@@ -73,7 +73,7 @@ def test_the_first_discount_is_the_true_one():
     _, found = imagine(model, behavior, is_terminal=(True, False, False, False))
     np.testing.assert_allclose(found.discount[0], [0.0, 0.9, 0.9, 0.9])
     np.testing.assert_array_equal(found.weight[:, 0], [1.0, 0.0, 0.0, 0.0])
-    predicted = model.discount(found.features)
+    predicted = model.discount(found.features, UPDATE)
     np.testing.assert_allclose(found.discount[1:], predicted[1:], rtol=1e-6)
     np.testing.assert_allclose(found.weight[2, 1:], 0.9 * predicted[1, 1:], rtol=1e-6)
 
@@ -170,7 +170,9 @@ def test_a_term_of_a_wrong_shape_is_named():
 
 
 def test_a_horizon_without_an_actor_term_is_an_error():
-    with pytest.raises(UserError, match=r"ActorCritic\.horizon is 1, but must be 2 or more"):
+    with pytest.raises(
+        UserError, match=r"ActorCritic\.horizon is 1, but must be a whole number from 2"
+    ):
         make("ActorCritic.horizon=1")
 
 

@@ -160,16 +160,19 @@ def test_misspelt_names_are_answered_with_the_nearest():
     with pytest.raises(UserError, match="'Pong'") as error:
         AtariEnvironment("Pnog")
     assert "AtariEnvironment.game_name" in error.value.sentence
-    with pytest.raises(UserError, match="machado2018, nature2015"):
+    with pytest.raises(UserError, match="must be 'machado2018' or 'nature2015'"):
         AtariEnvironment("Pong", preset="machado")
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"sticky_actions": 1.5}, "sticky_actions is 1.5, but must be between 0.0 and 1.0"),
-        ({"action_repeat": 0}, "action_repeat is 0, but must be 1 or more"),
-        ({"image_sizes": (84, 0)}, "image_sizes is 0, but must be 1 or more"),
+        ({"sticky_actions": 1.5}, "sticky_actions is 1.5, but must be a number from 0 to 1"),
+        ({"action_repeat": 0}, "action_repeat is 0, but must be a whole number from 1"),
+        (
+            {"image_sizes": (84, 0)},
+            r"image_sizes is \(84, 0\), but must be a tuple in which each entry is a whole",
+        ),
         ({"image_sizes": ()}, "image_sizes is empty"),
     ],
 )

@@ -129,7 +129,7 @@ def test_an_agent_trains_from_pixels_proprioception_and_both(request, tmp_path, 
 def test_misspelt_names_are_answered_with_the_nearest():
     with pytest.raises(UserError, match="'walker walk'"):
         ControlSuiteEnvironment("walker", "walks", "proprio")
-    with pytest.raises(UserError, match="pixels, proprio, both"):
+    with pytest.raises(UserError, match="must be 'pixels', 'proprio' or 'both'"):
         ControlSuiteEnvironment("walker", "walk", "image")
     with pytest.raises(UserError, match="action_repeat is 0"):
         ControlSuiteEnvironment("walker", "walk", "proprio", action_repeat=0)

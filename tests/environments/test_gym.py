@@ -9,13 +9,16 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import dreamer_tf
+from dreamer_tf.agents.learner import Learner
 from dreamer_tf.environments.gym import GymEnvironment, create_gym_environment
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from tests.helpers import TINY
+from tests.small_models import configure
 
 Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/custom_environment.py"
@@ -309,3 +312,89 @@ def test_the_example_trains_resumes_and_loads(tmp_path):
     assert json.loads((tmp_path / "run/scores.json").read_text())[0]["Game"] == "Corridor"
     with pytest.raises(UserError, match="environment=environment"):
         dreamer_tf.load_policy(tmp_path / "run")
+
+
+def test_a_vector_of_bytes_stays_bytes_and_the_model_scales_it():
+    """ALE's RAM as 0 to 255 would drown rewards and KL."""
+    wrapped = Spaces(Box(0, 255, (128,), np.uint8), Discrete(2))
+    environment = GymEnvironment(wrapped)
+    assert environment.observation_space["vector"].dtype == np.uint8
+    observation = environment.reset()
+    assert observation["vector"].dtype == np.uint8
+    configure()
+    model = Learner(environment.observation_space, Discrete(2), seed=0).world_model
+    scaled = model.preprocess_observation({"vector": tf.constant([[0, 255]], tf.uint8)})["vector"]
+    np.testing.assert_allclose(scaled, [[-0.5, 0.5]])
+
+
+def test_scale_brings_numbers_into_their_usual_range():
+    space = gymnasium.spaces.Dict(
+        {"far": Box(-1e6, 1e6, (2,)), "dark": Box(0, 10, (8, 8), np.uint8)}
+    )
+    wrapped = Spaces(space, Discrete(2))
+    delivered = {"far": np.array([-1e6, 5e5], np.float32), "dark": np.full((8, 8), 5, np.uint8)}
+    wrapped.reset = lambda seed=None: (delivered, {})
+    environment = GymEnvironment(wrapped, image_size=8, scale={"far": 1e6, "dark": 10})
+    observation = environment.reset()
+    np.testing.assert_allclose(observation["far"], [-1.0, 0.5])
+    np.testing.assert_array_equal(observation["dark"], np.full((8, 8, 1), 127, np.uint8))
+
+
+def test_symbols_become_one_hot():
+    wrapped = Spaces(Box(0, 10, (2, 1, 3), np.uint8), Discrete(2))
+    wrapped.reset = lambda seed=None: (np.array([[[10, 5, 2]], [[0, 1, 0]]], np.uint8), {})
+    environment = GymEnvironment(wrapped, one_hot={"image": (11, 6, 3)})
+    vector = environment.reset()["image"]
+    assert vector.shape == environment.observation_space["image"].shape == (40,)
+    assert list(np.flatnonzero(vector)) == [10, 11 + 5, 17 + 2, 20, 20 + 11 + 1, 20 + 17]
+    with pytest.raises(ValueError, match=r"has the symbol 10, but .*one_hot says"):
+        GymEnvironment(wrapped, one_hot={"image": (9, 6, 3)}).reset()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"scale": {"imag": 10.0}}, r"scale names the observation 'imag'.*Did you mean 'image'"),
+        ({"one_hot": {"image": (11, 6)}}, "one_hot has 2 numbers"),
+    ],
+)
+def test_scale_and_one_hot_are_checked(settings, words):
+    wrapped = Spaces(Box(0, 10, (7, 7, 3), np.uint8), Discrete(2))
+    with pytest.raises(UserError, match=words):
+        GymEnvironment(wrapped, **settings)
+
+
+def test_an_environment_of_the_old_interface_names_the_package_that_wraps_it():
+    old = Spaces(VECTOR, Discrete(2))
+    old.reset = lambda seed=None: VECTOR.sample()
+    with pytest.raises(UserError, match=r"reset must return \(observation, info\).*shimmy"):
+        GymEnvironment(old).reset()
+    old = Spaces(VECTOR, Discrete(2))
+    old.step = lambda action: (VECTOR.sample(), 0.0, False, {})
+    environment = GymEnvironment(old)
+    environment.reset()
+    with pytest.raises(UserError, match=r"step must return .*shimmy"):
+        environment.step(0)
+    legacy = type("Old", (), {"__module__": "gym.envs.old"})()
+    with pytest.raises(UserError, match=r"Old of the old Gym package.*shimmy"):
+        GymEnvironment(legacy)
+
+
+@pytest.mark.parametrize(
+    ("id", "words"),
+    [
+        ("MiniGrid-Empty-8x8-v0", "Write 'minigrid:MiniGrid-Empty-8x8-v0'"),
+        ("NobodyKnowsThis-v0", "needs the module that registers it in front"),
+    ],
+)
+def test_an_unknown_id_names_the_module_that_registers_it(id, words):
+    with pytest.raises(UserError, match=words):
+        create_gym_environment(id)
+
+
+def test_a_refused_key_can_be_left_out():
+    space = gymnasium.spaces.Dict({"image": IMAGE, "direction": Discrete(4)})
+    with pytest.raises(UserError, match=r"'direction' is a Discrete.*FilterObservation"):
+        GymEnvironment(wrapped := Spaces(space, Discrete(2)))
+    kept = gymnasium.wrappers.FilterObservation(wrapped, ["image"])
+    assert set(GymEnvironment(kept).observation_space.spaces) == {"image"}

@@ -1,22 +1,62 @@
 """Starting a run: its environment, its directory and its lock, and what users are told."""
 
 import os
+import shutil
 
 import gin
 import pytest
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.storage import milestone
 from tests.helpers import TINY, ScriptedEnvironment, bind
 
 
 def test_a_failed_start_does_not_claim_the_directory(tmp_path):
     """The corrected command works in the same directory."""
-    gin_files.parse(["atari_small.gin"], [*TINY, "Learner.precision='float64'"])
+    gin_files.parse(["atari_small.gin"], TINY)
+    bind("Learner.precision='float64'")
     with pytest.raises(UserError, match=r"Learner\.precision"):
         launch.make_runner(str(tmp_path), 0)
     gin.bind_parameter("Learner.precision", "float32")
     launch.make_runner(str(tmp_path), 0)
+
+
+def small_run(directory, *settings):
+    """A run of a scripted environment."""
+    gin.clear_config()
+    gin_files.parse(["atari_small.gin"], [*TINY, *settings])
+    gin.bind_parameter(launch.FACTORY, None)
+    return launch.make_runner(str(directory), 0, ScriptedEnvironment)
+
+
+def test_a_run_without_a_checkpoint_accepts_a_corrected_configuration(tmp_path):
+    """Other sizes, too: what it stored before belongs to nothing."""
+    small_run(tmp_path, "EpisodeReplay.capacity=500").close()
+    assert not milestone.is_reached(tmp_path)
+    runner = small_run(tmp_path, "RSSM.units=9", "EpisodeReplay.capacity=700")
+    runner.run_experiment()
+    runner.close()
+    assert milestone.is_reached(tmp_path)
+    assert "RSSM.units = 9" in (tmp_path / gin_files.CONFIG_FILE).read_text()
+    with pytest.raises(UserError, match=r"RSSM\.units was 9 and is now 8"):
+        small_run(tmp_path, "RSSM.units=8", "EpisodeReplay.capacity=700")
+
+
+def test_a_run_that_had_a_checkpoint_is_not_started_over(tmp_path):
+    runner = small_run(tmp_path)
+    runner.run_experiment()
+    runner.close()
+    for name in ("checkpoints", "scores.json"):
+        path = tmp_path / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(UserError, match="another configuration"):
+        small_run(tmp_path, "RSSM.units=8")
+
+
+def test_a_value_without_effect_is_refused_before_the_run(tmp_path):
+    with pytest.raises(UserError, match=r"Optimizer\.learning_rate = 0\.005 has no effect"):
+        small_run(tmp_path, "Optimizer.learning_rate=5e-3")
 
 
 def test_a_directory_is_used_by_one_process(tmp_path):

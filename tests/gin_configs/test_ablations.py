@@ -171,7 +171,7 @@ def test_long_term_entropy_raises_the_returns():
         learner = make(name, "ActorCritic.entropy_scale=0.5")
         behavior, model = learner.actor_critic, learner.world_model
         start = model.rssm.initial(4)
-        trajectory = behavior.imagine(model, start, tf.zeros(4, tf.bool), SEED)
+        trajectory = behavior.imagine(model, start, tf.zeros(4, tf.bool), SEED, UPDATE)
         _, target = behavior.values_and_targets(trajectory, UPDATE)
         return target, behavior, trajectory
 

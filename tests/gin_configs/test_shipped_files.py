@@ -3,6 +3,7 @@
 import shutil
 
 import gin
+import gymnasium
 import numpy as np
 import pytest
 
@@ -59,9 +60,14 @@ def test_an_ablation_or_variant_updates_twice_with_one_trace(name):
     environment = launch.make_environment()
     learner = Learner(environment.observation_space, environment.action_space, seed=0)
     batch = random_batch()
+    action = np.argmax(batch.action, -1).astype(np.int32)
+    channels = environment.observation_space["image"].shape[2]
+    if not isinstance(environment.action_space, gymnasium.spaces.Discrete):
+        shape = (*action.shape, *environment.action_space.shape)
+        action = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype(np.float32)
     sequences = Sequences(
-        observation={"image": batch.observation["image"].numpy()},
-        action=np.argmax(batch.action, -1).astype(np.int32),
+        observation={"image": np.repeat(batch.observation["image"], channels, -1)},
+        action=action,
         reward=batch.reward.numpy(),
         is_first=batch.is_first.numpy(),
         is_last=batch.is_last.numpy(),
@@ -79,12 +85,13 @@ def test_an_ablation_or_variant_updates_twice_with_one_trace(name):
 def test_an_ablation_or_variant_binds_only_what_differs_from_atari_gin(name):
     lines = (ROOT / name).read_text().splitlines()
     code = [line for line in lines if line and not line.startswith("#")]
-    assert code[0] == "include 'atari.gin'"
-    gin_files.parse(["atari.gin"])
-    base = gin_files.bindings()
+    base = "dmc_vision.gin" if "control_suite" in name else "atari.gin"
+    assert code[0] == f"include '{base}'"
+    gin_files.parse([base])
+    before = gin_files.bindings()
     gin.clear_config()
     gin_files.parse([name])
-    changed = {key for key, value in gin_files.bindings().items() if base.get(key) != value}
+    changed = {key for key, value in gin_files.bindings().items() if before.get(key) != value}
     named = {line.partition("=")[0].strip() for line in code[1:]}
     # These say a value that is already the default, because it is what the file is about.
     allowed = {"ReleasedSampling.prioritize_ends"}

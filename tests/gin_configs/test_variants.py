@@ -1,13 +1,16 @@
 """What the variants change, read from a learner that they configure."""
 
 import gin
+import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.agents.learner import Learner
 from dreamer_tf.environments.atari import AtariEnvironment
+from dreamer_tf.experiment import gin_files
 from dreamer_tf.networks import schedules
-from tests.gin_configs.learners import UPDATE, make
+from tests.gin_configs.learners import SPACE, UPDATE, make
 from tests.helpers import bind
 
 
@@ -41,7 +44,7 @@ def test_learning_rates_anneal_to_a_tenth():
 def test_montezuma_has_its_game_and_a_lower_discount():
     learner = make("montezuma")
     assert AtariEnvironment().name == "MontezumaRevenge"
-    target = learner.world_model.discount_target(tf.constant([False, True]))
+    target = learner.world_model.discount_target(tf.constant([False, True]), UPDATE)
     np.testing.assert_allclose(target, [0.99, 0.0], rtol=1e-6)
 
 
@@ -49,7 +52,7 @@ def test_atari_released_has_the_released_actions_images_and_discount():
     learner = make("atari_released")
     assert AtariEnvironment().action_space.n == 6  # Pong's minimal set
     assert AtariEnvironment()._image_sizes == (64,)
-    target = learner.world_model.discount_target(tf.constant([False]))
+    target = learner.world_model.discount_target(tf.constant([False]), UPDATE)
     np.testing.assert_allclose(target, [0.999], rtol=1e-6)
     assert learner.world_model._scales["discount"] == 5.0
 
@@ -63,3 +66,45 @@ def test_any_number_takes_a_schedule():
     assert float(schedules.as_schedule(schedule)(tf.constant(5))) == 0.5
     assert float(schedules.as_schedule(0.3)(tf.constant(5))) == pytest.approx(0.3)
     assert not schedules.is_constant(schedule, 1.0) and schedules.is_constant(1, 1.0)
+
+
+def test_atari_released_begins_episodes_with_noops_and_learning_with_one_more_update():
+    make("atari_released")
+    assert AtariEnvironment().settings["noop_max"] == 30
+    assert gin.query_parameter("DreamerV2Agent.pretrain_updates") == 1
+
+
+def test_control_suite_released_has_the_released_numbers():
+    make("control_suite_released")
+    expected = {
+        "world_model/Optimizer.learning_rate": 3e-4,
+        "actor/Optimizer.learning_rate": 8e-5,
+        "critic/Optimizer.learning_rate": 8e-5,
+        "WorldModel.discount": 0.99,
+        "DreamerV2Agent.train_ratio": 5,
+        "DreamerV2Agent.pretrain_updates": 100,
+        "ReleasedSampling.prioritize_ends": False,
+    }
+    gin.clear_config()
+    gin_files.parse(["control_suite_released.gin"])
+    expected |= {"WorldModel.free_nats": 1.0, "EpisodeReplay.batch_size": 16}
+    expected |= {"RSSM.units": 200, "RSSM.hidden_units": 200, "WorldModel.kl_scale": 1.0}
+    assert {name: gin.query_parameter(name) for name in expected} == expected
+
+
+def test_humanoid_walk_is_as_long_as_the_published_runs():
+    gin_files.parse(["humanoid_walk.gin"])
+    query = gin.query_parameter
+    frames = 2 * query("Runner.num_iterations") * query("Runner.training_steps")
+    assert 42.6e6 <= frames <= 44.1e6
+    assert query("EpisodeReplay.reserve") >= query("Runner.training_steps") + 1000
+
+
+@pytest.mark.parametrize(
+    "space,scale",
+    [(gymnasium.spaces.Discrete(3), 0.1), (gymnasium.spaces.Box(-1.0, 1.0, (2,)), 1.0)],
+)
+def test_gym_chooses_the_kl_scale_by_the_kind_of_actions(space, scale):
+    make("gym")
+    world_model = Learner(SPACE, space, seed=0).world_model
+    assert float(world_model._kl_scale(UPDATE)) == pytest.approx(scale)

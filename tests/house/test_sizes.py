@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "dreamer_tf"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 LIMITS = {"file": 400, "class": 300, "function": 60}
-COMMANDS = {"train.py", "evaluate.py", "dream.py", "compare.py"}
+COMMANDS = {"train.py", "evaluate.py", "dream.py", "compare.py", "describe.py"}
 # Modules without a test file of their own, and where they are tested.
 ELSEWHERE = {
     "environments/registry.py": "a list of imports; every shipped gin file needs it",

@@ -203,7 +203,7 @@ def make_world_model(golden: Golden, precision: str = "float32") -> WorldModel:
     space = gymnasium.spaces.Dict({"image": gymnasium.spaces.Box(0, 255, shape, np.uint8)})
     model = WorldModel(
         space,
-        golden.config("actions"),
+        gymnasium.spaces.Discrete(golden.config("actions")),
         rng=np.random.default_rng(0),
         precision=keras.DTypePolicy(precision),
     )

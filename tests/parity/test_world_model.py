@@ -32,7 +32,10 @@ def tiny_world_model(**bindings) -> WorldModel:
         gin.bind_parameter(key, value)
     space = gymnasium.spaces.Dict({"image": gymnasium.spaces.Box(0, 255, (64, 64, 1), np.uint8)})
     return WorldModel(
-        space, 2, rng=np.random.default_rng(0), precision=keras.DTypePolicy("float32")
+        space,
+        gymnasium.spaces.Discrete(2),
+        rng=np.random.default_rng(0),
+        precision=keras.DTypePolicy("float32"),
     )
 
 
@@ -193,7 +196,7 @@ def test_world_model(golden, mode_samples):
     for key, value in check.items():
         assert_forward(value, data[key], key)
     logit = data["discount/logit"]
-    predicted = model.discount(model.rssm.features(outputs.posterior))
+    predicted = model.discount(model.rssm.features(outputs.posterior), UPDATE)
     assert_forward(predicted, 1.0 / (1.0 + np.exp(-logit)), "discount")
 
     variables = model.trainable_variables
@@ -268,5 +271,5 @@ def test_preprocess_rewards(golden, transform):
 def test_preprocess_discount(golden, discount):
     data = golden("L_preprocess")
     model = tiny_world_model(**{"WorldModel.discount": float(discount)})
-    target = model.discount_target(tf.constant(data["is_terminal"]))
+    target = model.discount_target(tf.constant(data["is_terminal"]), UPDATE)
     assert_forward(target, data[f"discount_{discount}"], "discount")

@@ -15,6 +15,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.scores import score_files
+from dreamer_tf.storage import milestone
 from dreamer_tf.storage.checkpoints import (
     Checkpoint,
     CheckpointStore,
@@ -106,6 +107,7 @@ def test_checkpoint_with_a_matching_manifest(store, name):
 def test_run_file_of_any_values(value):
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, gin_files.RUN_FILE).write_text(json.dumps(value))
+        milestone.reach(directory)
         with contextlib.suppress(UserError):
             gin_files.check(directory, 0)
 

@@ -63,6 +63,13 @@ def stream_of(*lengths, capacity=1000):
     return stream
 
 
+def _running(stream, steps):
+    """The stream with an episode that goes on."""
+    for step in range(steps):
+        stream.append(step == 0, False)
+    return stream
+
+
 @pytest.mark.parametrize("sampling", [UniformSampling(), ReleasedSampling(3, 7)])
 def test_nothing_is_drawn_from_too_few_steps(sampling):
     rng = np.random.default_rng(0)
@@ -101,3 +108,19 @@ def test_a_rest_that_was_overwritten_is_dropped(lost, expected):
         assert (first.start, first.begins) == expected
     else:
         assert first.start >= lost and first.begins
+
+
+def test_released_sampling_never_draws_the_running_episode():
+    """Three episodes of 1,000 steps have ended, and one with 200 steps goes on."""
+    stream = _running(stream_of(1000, 1000, 1000, capacity=5000), 200)
+    rng = np.random.default_rng(0)
+    drawn = ReleasedSampling(50, 50).draw([stream], 50, 300, rng)
+    assert max(piece.start + piece.length for row in drawn for piece in row) <= 3000
+    assert ReleasedSampling(5, 5).draw([_running(Stream(1000), 200)], 5, 1, rng) is None
+
+
+def test_uniform_sampling_draws_the_running_episode_by_its_length():
+    stream = _running(stream_of(600), 200)
+    drawn = UniformSampling().draw([stream], 10, 4000, np.random.default_rng(0))
+    late = sum(piece.start >= 600 for [piece] in drawn)
+    assert abs(late / 4000 - 0.25) < 0.03

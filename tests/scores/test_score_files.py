@@ -45,3 +45,16 @@ def test_scores_that_make_no_curve_are_named(tmp_path, values, frames, complaint
     score_files.write(tmp_path / "scores.json", scores)
     with pytest.raises(UserError, match=complaint):
         score_files.read(tmp_path / "scores.json")
+
+
+def test_other_numerics_are_another_configuration(tmp_path):
+    path = tmp_path / "scores.json"
+    score = score_files.Score(0, 1.0, "A", "train", "Pong", 0, 4, 1, "machado2018", "abc", 2)
+    score_files.write(path, [score])
+    [found] = score_files.read(path)
+    assert found.numerics == 2 and found.configuration == "n2-abc"
+    records = json.loads(path.read_text())
+    del records[0]["Numerics"]  # as a file of an older version
+    path.write_text(json.dumps(records))
+    [found] = score_files.read(path)
+    assert found.numerics == 1 and found.configuration == "abc"

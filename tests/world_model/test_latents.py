@@ -73,5 +73,5 @@ def test_gaussian_std_is_bounded_from_below(bound, at_zero, at_large):
 
 
 def test_an_unknown_bound_is_listed_with_the_known_ones():
-    with pytest.raises(UserError, match="'relu': use 'sigmoid2' or 'softplus'"):
+    with pytest.raises(UserError, match="is 'relu', but must be 'sigmoid2' or 'softplus'"):
         GaussianLatent(std_bound="relu")

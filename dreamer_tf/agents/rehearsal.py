@@ -1,0 +1,94 @@
+"""One update on made-up data, before anything is spent.
+
+Wrong shapes and dtypes, too little memory and operations that a device cannot compile show
+themselves in the first update. Without a rehearsal that is after the random start, which takes
+50,000 agent steps with atari.gin.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.agents.learner import Learner
+from dreamer_tf.agents.protocol import Rehearsal
+from dreamer_tf.environments.interface import boxes
+from dreamer_tf.errors import UserError
+from dreamer_tf.replay.episode_replay import Sequences
+
+
+def rehearse(
+    learner: Learner,
+    observation_space: gymnasium.spaces.Dict,
+    batch: Sequences,
+    num_environments: int,
+    repetitions: int,
+) -> Rehearsal:
+    """Makes updates and policy steps, and puts every weight, moment and counter back.
+
+    Args:
+      learner: is the same afterwards, but its functions are compiled.
+      observation_space: observations by name.
+      batch: B sequences of T steps, whatever they hold.
+      num_environments: N, of the policy step.
+      repetitions: how many updates and policy steps are timed after the first; 0 to only try.
+
+    Raises:
+      UserError: there is too little memory, or XLA cannot compile the update.
+    """
+    before = {name: variable.numpy() for name, variable in learner.variables().items()}
+    observation = {
+        key: np.zeros((num_environments, *box.shape), box.dtype)
+        for key, box in boxes(observation_space).items()
+    }
+    state = learner.acting.initial_state(num_environments)
+    begins = np.ones(num_environments, bool)
+    try:
+        with _sentences(learner.jit_compile):
+            first = _seconds(lambda: _finish(learner.update(batch)))
+            again = [_seconds(lambda: _finish(learner.update(batch))) for _ in range(repetitions)]
+            # The first call compiles.
+            policy = min(
+                _seconds(lambda: learner.acting.step(observation, begins, state, 0, True))
+                for _ in range(1 + 5 * repetitions)
+            )
+    finally:
+        for name, variable in learner.variables().items():
+            variable.assign(before[name])
+    return Rehearsal(first, min(again, default=first), policy)
+
+
+def _finish(metrics: dict[str, tf.Tensor]) -> None:
+    """Waits for the device."""
+    for value in metrics.values():
+        value.numpy()
+
+
+def _seconds(function: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+@contextlib.contextmanager
+def _sentences(jit_compile: bool) -> Iterator[None]:
+    """Turns what a user can change into a sentence."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise UserError(
+            "An update does not fit into memory: lower EpisodeReplay.batch_size, "
+            "EpisodeReplay.sequence_length or the sizes of the networks, as in "
+            "base/small_model.gin."
+        ) from error
+    except tf.errors.OpError as error:
+        if not jit_compile:
+            raise
+        raise UserError(
+            f"XLA cannot compile the update ({str(error.message).splitlines()[0]}): set "
+            "Learner.jit_compile = False."
+        ) from error

@@ -1,0 +1,93 @@
+"""An update on made-up data before the run: it finds what fails, and leaves no trace."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import launch
+from dreamer_tf.experiment.runner import DreamerRunner
+from tests.helpers import ScriptedEnvironment
+from tests.small_models import configure, everything, make_agent
+
+
+@pytest.mark.parametrize("num_environments", [1, 2])
+def test_a_run_is_the_same_with_and_without(tmp_path, num_environments):
+    found = {}
+    for name in ("with", "without"):
+        configure(
+            f"DreamerRunner.num_environments={num_environments}",
+            "create_vector_environment.asynchronous=False",
+        )
+        runner = DreamerRunner(tmp_path / name, ScriptedEnvironment)
+        if name == "with":
+            launch.rehearse(runner)
+        runner.run_experiment()
+        assert runner.agent.updates >= 3 and runner.agent.learner.num_traces == 1
+        found[name] = everything(runner)
+        del found[name].state["agent"]["seconds"]  # how long it took
+    assert found["with"].state == found["without"].state
+    assert set(found["with"].arrays) == set(found["without"].arrays)
+    for name, value in found["with"].arrays.items():
+        np.testing.assert_array_equal(value, found["without"].arrays[name], err_msg=name)
+
+
+def test_times_are_measured(tmp_path):
+    configure()
+    agent = make_agent(tmp_path)
+    measured = agent.rehearse(2)
+    assert 0 < measured.update < measured.first_update and measured.policy_step > 0
+    assert agent.updates == 0
+    agent.close()
+
+
+def test_the_made_up_batch_has_the_shapes_of_a_real_one(tmp_path):
+    configure()
+    agent = make_agent(tmp_path, ScriptedEnvironment(images=True))
+    environment = ScriptedEnvironment(((30, "terminated"),), images=True)
+    action = agent.begin_episode(environment.reset())
+    for _ in range(11):
+        observation, reward, *_ = environment.step(action)
+        action = agent.step(reward, observation)
+
+    def kinds(sequences):
+        return tf.nest.map_structure(lambda array: (array.shape, array.dtype), sequences)
+
+    assert kinds(agent.replay.made_up_batch()) == kinds(agent.replay.sample())
+    agent.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "jit_compile", "words"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), False, "EpisodeReplay.batch_size"),
+        (MemoryError(), False, "does not fit into memory"),
+        (tf.errors.InvalidArgumentError(None, None, "no kernel"), True, "Learner.jit_compile"),
+    ],
+)
+def test_what_fails_is_a_sentence_and_changes_nothing(tmp_path, error, jit_compile, words):
+    configure()
+    agent = make_agent(tmp_path)
+    before = {name: value.numpy() for name, value in agent.learner.variables().items()}
+
+    def fail(batch):
+        agent.learner.updates.assign_add(1)
+        raise error
+
+    agent.learner.update, agent.learner.jit_compile = fail, jit_compile
+    with pytest.raises(UserError, match=words):
+        agent.rehearse()
+    for name, value in agent.learner.variables().items():
+        np.testing.assert_array_equal(value, before[name])
+    agent.close()
+
+
+def test_a_run_that_has_learned_is_not_rehearsed(tmp_path):
+    configure()
+    runner = DreamerRunner(tmp_path, ScriptedEnvironment)
+    calls = []
+    runner.agent.rehearse = lambda: calls.append(1)
+    launch.rehearse(runner)
+    runner.run_experiment()
+    launch.rehearse(runner)
+    assert calls == [1]

@@ -1,0 +1,27 @@
+"""What a run will cost, before it begins."""
+
+from dreamer_tf.experiment import estimate, gin_files, launch
+from tests.helpers import TINY
+
+
+def test_a_dry_run_says_what_a_run_costs_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimate, "_ENVIRONMENT_SECONDS", 0.01)
+    gin_files.parse(["catch.gin"], TINY)
+    launch.dry_run("runs/new/0", 0)
+    printed = capsys.readouterr().out
+    lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
+    assert lines["base"].endswith("runs/new/0")
+    assert float(lines["update"].split()[0]) > 0 and "compilation" in lines["update"]
+    assert "4 updates" in lines["hours"] and "40 agent steps" in lines["hours"]
+    assert "3 checkpoints of 0." in lines["disk"] and "GB" in lines["memory"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_dopamines_agent_says_what_it_does_not_know(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimate, "_ENVIRONMENT_SECONDS", 0.01)
+    gin_files.parse(["dqn.gin"], ["ReplayBuffer.max_capacity=1000", "Runner.num_iterations=1"])
+    launch.dry_run("runs/new/0", 0)
+    assert "are not measured before they are due" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

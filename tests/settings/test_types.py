@@ -1,0 +1,66 @@
+"""What fits a type, and how a type is described."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from dreamer_tf.networks.schedules import FractionValue, linear_schedule
+from dreamer_tf.settings.types import (
+    AtLeastTwo,
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Size,
+    problem,
+)
+
+
+@pytest.mark.parametrize(
+    "value,kind",
+    [
+        (1, PositiveInt),
+        (np.int64(3), PositiveInt),
+        (np.float32(0.5), Fraction),
+        (1, Fraction),
+        (None, Size | None),
+        ((84, 64), tuple[Size, ...]),
+        ([84], tuple[Size, ...]),
+        ("mode", Literal["mode", "sample"]),
+        (0.5, FractionValue),
+        (linear_schedule(1.0, 0.0, 10), FractionValue),
+        (print, Callable[[], int]),
+        ({"image": (1, 2)}, dict[str, tuple[Size, ...]]),
+        (object(), Any),
+    ],
+)
+def test_what_fits_is_no_problem(value, kind):
+    assert problem(value, kind) is None
+
+
+@pytest.mark.parametrize(
+    "value,kind,expected",
+    [
+        (0, PositiveInt, "a whole number of 1 or more"),
+        (15.5, PositiveInt, "a whole number of 1 or more"),
+        (True, NonNegativeInt, "a whole number of 0 or more"),
+        ("3", NonNegativeInt, "a whole number of 0 or more"),
+        (10**30, PositiveInt, "a whole number of 1 or more"),
+        (1, AtLeastTwo, "a whole number from 2 to 100,000"),
+        (2, Fraction, "a number from 0 to 1"),
+        (float("nan"), Fraction, "a number from 0 to 1"),
+        (float("inf"), PositiveFloat, "a number above 0"),
+        ("big", FractionValue, "a number from 0 to 1 or a schedule as in @linear_schedule()"),
+        (None, Size, "a whole number from 1 to 100,000"),
+        (0, Size | None, "a whole number from 1 to 100,000 or None"),
+        ((84, 0), tuple[Size, ...], "a tuple in which each entry is a whole number from 1"),
+        ("made", Literal["mode", "sample"], "'mode' or 'sample'"),
+        (1, bool, "True or False"),
+        (3, str, "text in quotes"),
+        (3, Callable[[], int], "a function or class, as in @name"),
+    ],
+)
+def test_what_does_not_fit_is_described(value, kind, expected):
+    assert problem(value, kind).startswith(expected)
