@@ -22,7 +22,7 @@ class Curve(NamedTuple):
 
     agent: str
     game: str  # lower case without spaces, as in 'upndown'
-    run: str  # seed, or number of a published run
+    run: str  # seed; of Dopamine's published runs, which have none, the number
     phase: str  # 'train' or 'eval'; 'unknown' where the source does not say
     protocol: str
     source: str  # 'published' or the directory of the run
@@ -46,16 +46,20 @@ class Curve(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What the source says about a published agent's curves."""
+    """What is known about a published agent's curves on Atari."""
 
-    phase: str
+    phase: str  # as in `Curve`
     protocol: str
     source: str
 
 
 _DOPAMINE = Published("train", "dopamine", "Dopamine's baseline data (Castro et al., 2018)")
 _AT_400K = Published("unknown", "unknown", "means collected by the authors of DreamerV2")
-_DREAMER = Published("unknown", "machado2018", "Hafner et al., 2021, the authors' score files")
+# The files do not name the phase. It follows from the values (baselines/README.md): on games whose
+# scores come in steps, the points are means of 10 episodes, and the authors plot `eval_return`.
+_DREAMER = Published("eval", "machado2018", "Hafner et al., 2021, the authors' score files")
+# On the control suite a point is the mean of all 30 episodes that the agent trained on.
+_CONTROL_SUITE_PHASES = {"humanoidwalk": "unknown"}  # no steps in its returns; otherwise 'train'
 PUBLISHED = {
     "DQN": _DOPAMINE,
     "C51": _DOPAMINE,
@@ -64,6 +68,7 @@ PUBLISHED = {
     "Quantile (JAX)": _DOPAMINE,
     "DQN (Adam + MSE in JAX)": _DOPAMINE,
     "DreamerV2": _DREAMER,
+    "DreamerV2 nosched": _DREAMER,  # the authors' label; they do not explain it
     "DreamerV2 (schedules)": _DREAMER,
     "DreamerV2 (Montezuma)": _DREAMER,
     "SimPLe at 400k": _AT_400K,
@@ -140,14 +145,13 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
                 points.append((record.get("Frames", frames), record["Value"]))
         for (agent, run), points in runs.items():
             frames, values = np.array(sorted(points), float).T
-            facts = PUBLISHED[agent]
-            protocol = facts.protocol if path.parent.name == "atari" else CONTROL_SUITE
+            phase, protocol = _phase_and_protocol(agent, game, path.parent.name)
             found.append(
                 Curve(
                     agent,
                     game,
                     str(run),
-                    facts.phase,
+                    phase,
                     protocol,
                     "published",
                     frames,
@@ -155,6 +159,12 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
                 )
             )
     return sorted(found, key=lambda curve: agents.index(curve.agent))
+
+
+def _phase_and_protocol(agent: str, game: str, suite: str) -> tuple[str, str]:
+    if suite == "atari":
+        return PUBLISHED[agent].phase, PUBLISHED[agent].protocol
+    return _CONTROL_SUITE_PHASES.get(game, "train"), CONTROL_SUITE
 
 
 def _at_400k(agents: Sequence[str], games: set[str] | None) -> list[Curve]:

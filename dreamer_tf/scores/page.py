@@ -88,9 +88,10 @@ def _printed(numbers: _Numbers) -> Iterator[Section]:
     if numbers.report.baselines and set(numbers.common) == set(aggregate.games()):
         yield Section(
             "As printed",
-            "Table 1 of the DreamerV2 paper (Hafner et al., 2021). It includes all runs, also runs "
-            "that ended early. Its DreamerV2 differs from the published runs; the source does not "
-            "say why.",
+            "Table 1 of the DreamerV2 paper (Hafner et al., 2021). It follows from the published "
+            "runs, all of them at 199M frames; a run that ended early counts with its last value. "
+            "<code>--paper=table1</code> computes it. The aggregates above leave such runs out and "
+            "take the last value of the others, at 199M or 200M frames, so they differ a little.",
             _table(curves.table("table_1")),
         )
 
@@ -244,8 +245,9 @@ td, th {{ padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }}
 </style></head><body>
 <h1>Comparison of agents</h1>
 <p>Published curves are labelled as such. Dopamine's are training returns; its agents act with the
-minimal action set of each game. The authors of DreamerV2 do not say which returns theirs are. The
-tables name the returns and the protocol of our runs.</p>
+minimal action set of each game. DreamerV2's are evaluation returns on Atari and training returns on
+the control suite; the files do not say so, it follows from their values. The tables name the
+returns and the protocol of our runs.</p>
 {body}
 <script>{bundle}</script>
 <script>{embeds}</script>

@@ -187,7 +187,7 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
             {
                 "agent": f"{agent}, published",
                 "measured by": facts.source,
-                "returns of": facts.phase,
+                "returns of": ", ".join(sorted({curve.phase for curve in found})),
                 "protocol": ", ".join(sorted({curve.protocol for curve in found})),
                 "runs": _runs_of(found),
                 "configuration": "as published",

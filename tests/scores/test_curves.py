@@ -28,12 +28,12 @@ def test_published_curves_are_those_of_their_source(agent):
             assert (curve.frames[0], curve.frames[-1]) == (1e6, 199e6)
             checked += 1
     for game, expected in POINTS["dreamer"].get(agent, {}).items():
-        ends = [
-            [float(curve.frames[-1]), float(curve.values[-1])]
-            for curve in curves.published([agent], [game])
-        ]
-        np.testing.assert_allclose(sorted(ends), expected, rtol=1e-4, err_msg=game)
-        checked += len(ends)
+        found = {curve.run: curve for curve in curves.published([agent], [game])}
+        assert found.keys() == expected.keys(), game  # the seeds
+        for seed, curve in found.items():
+            end = (curve.frames[-1], curve.values[-1])
+            np.testing.assert_allclose(end, expected[seed], rtol=1e-4, err_msg=game)
+            checked += 1
     assert checked >= 6
 
 
@@ -82,3 +82,64 @@ def test_runs_of_other_games_and_phases_are_told_apart(tmp_path):
 def test_control_suite_curves_are_not_mixed_into_atari():
     assert not [curve for curve in curves.published(["DreamerV2"]) if "swingup" in curve.game]
     assert len(aggregate.games()) == 55
+
+
+def test_the_labels_of_the_source_are_kept():
+    """A dropped label once merged two agents into one, and Table 1 no longer followed."""
+    for agent, seeds in (("DreamerV2", range(3, 11)), ("DreamerV2 nosched", range(3))):
+        for game in aggregate.games():
+            found = [int(curve.run) for curve in curves.published([agent], [game])]
+            assert sorted(found) == list(seeds), (agent, game)
+
+
+# Games whose scores come in steps of this size.
+STEPS = {"alien": 10, "pong": 1, "freeway": 1, "roadrunner": 100}
+
+
+def share_of_means_of(count, agents, steps):
+    """Share of published points that are a mean of `count` episodes, and the number of points.
+
+    Points whose five digits are too coarse to tell are left out, and what came after 199M frames:
+    the last million was not completed.
+    """
+    fits = []
+    for curve in curves.published(agents, steps):
+        curve = curve.until(199e6)
+        total = curve.values * count / steps[curve.game]  # a whole number, if it is such a mean
+        digit = 10.0 ** (np.floor(np.log10(np.maximum(abs(curve.values), 1e-3))) - 4)
+        error = digit / 2 * count / steps[curve.game]
+        known = error < 0.1
+        fits += list(abs(total - np.round(total))[known] <= error[known] + 1e-9)
+    return np.mean(fits), len(fits)
+
+
+@pytest.mark.parametrize("agent", ["DreamerV2", "DreamerV2 nosched", "DreamerV2 (schedules)"])
+def test_atari_curves_of_the_authors_are_means_of_ten_episodes(agent):
+    """So they are evaluations. A million frames of training hold another number of episodes."""
+    share, count = share_of_means_of(10, [agent], STEPS)
+    assert share >= 0.99 and count > 200
+    assert {curve.phase for curve in curves.published([agent], STEPS)} == {"eval"}
+
+
+def test_training_returns_are_no_means_of_ten_episodes():
+    share, count = share_of_means_of(10, ["IQN", "Rainbow"], STEPS)
+    assert share < 0.3 and count > 200
+    assert {curve.phase for curve in curves.published(["IQN"], STEPS)} == {"train"}
+
+
+def test_control_suite_curves_of_the_authors_hold_every_training_episode():
+    """30,000 steps are 30 episodes, of which the first was not counted."""
+    sparse = ("cupcatch", "reacherhard", "reachereasy", "fingerspin", "pendulumswingup")
+    found = curves.published(["DreamerV2"], sparse)
+    assert len(found) == 25 and {curve.phase for curve in found} == {"train"}
+
+    def sums(curve, count):
+        """Whether a point is a mean of so many whole returns; rounding to five digits allowed."""
+        total = curve.values * count
+        digit = 10.0 ** (np.floor(np.log10(np.maximum(abs(curve.values), 1e-3))) - 4)
+        return abs(total - np.round(total)) <= digit / 2 * count + 1e-9
+
+    assert all(sums(curve, 29)[0] for curve in found)
+    assert all((sums(curve, 29) | sums(curve, 30)).all() for curve in found)
+    assert np.mean([sums(curve, 30)[1:] for curve in found]) > 0.9
+    assert {c.phase for c in curves.published(["DreamerV2"], ["humanoidwalk"])} == {"unknown"}
