@@ -29,8 +29,26 @@ def test_schedules_anneal_between_their_ends(name, ends):
     for key, (first, last) in ends.items():
         assert float(owners[key](UPDATE)) == pytest.approx(first)
         assert float(owners[key](tf.constant(10**8, tf.int64))) == pytest.approx(last)
-        middle = float(owners[key](tf.constant(10**6, tf.int64)))
+        middle = float(owners[key](tf.constant(300_000, tf.int64)))
         assert min(first, last) < middle < max(first, last)
+
+
+def test_the_schedules_of_table_1_last_2_500_000_agent_steps():
+    """With 4 agent steps per update, as in Table D1; 2.5e6 updates would be four times longer."""
+    learner = make("schedules").actor_critic
+    gin.clear_config()
+    gin_files.parse(["schedules.gin"])
+    assert 2_500_000 / gin.query_parameter("DreamerV2Agent.train_ratio") == 625_000
+    for update, eta, rho in (
+        (0, 3e-3, 0.9),
+        (312_500, 1.65e-3, 0.95),
+        (600_000, 3e-3 - 0.96 * 2.7e-3, 0.996),
+        (625_000, 3e-4, 1.0),
+        (700_000, 3e-4, 1.0),
+    ):
+        number = tf.constant(update, tf.int64)
+        assert float(learner._entropy_scale(number)) == pytest.approx(eta)
+        assert float(learner._mixing(number)) == pytest.approx(rho)
 
 
 def test_learning_rates_anneal_to_a_tenth():
