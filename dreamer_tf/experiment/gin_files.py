@@ -16,6 +16,7 @@ import gin
 from absl import logging
 
 from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.experiment import gin_stack
 from dreamer_tf.settings.bindings import check_values
 from dreamer_tf.storage import milestone
 from dreamer_tf.storage.files import replace_text
@@ -141,6 +142,8 @@ def parse(
 ) -> None:
     """Reads gin files and bindings into gin's configuration.
 
+    Shipped ablations and variants can be combined in any order (`gin_stack`).
+
     Args:
       gin_files: as for `find`.
       gin_bindings: "Name.parameter=value" each; they override the files.
@@ -148,7 +151,8 @@ def parse(
         only a part of the package.
 
     Raises:
-      UserError: a missing file, an unknown name or a value that gin cannot read.
+      UserError: a missing file, an unknown name, a value that gin cannot read, or two shipped
+        changes of one parameter.
     """
     paths = [find(name) for name in gin_files]
     shipped = shipped_directory()
@@ -157,9 +161,8 @@ def parse(
     gin.config.register_file_reader(_open_old_name, _is_old_name)
     try:
         with gin.unlock_config(), _quiet():
-            gin.parse_config_files_and_bindings(
-                paths, gin_bindings, finalize_config=False, skip_unknown=skip_unknown
-            )
+            gin_stack.read(paths, shipped, skip_unknown)
+            gin.parse_config(list(gin_bindings), skip_unknown=skip_unknown)
     except (ValueError, SyntaxError, OSError, KeyError, RuntimeError, ImportError) as error:
         raise UserError(explain(error)) from error
     check_values()
