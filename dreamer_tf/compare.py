@@ -1,13 +1,20 @@
 """Compares runs with each other and with published scores.
 
 python -m dreamer_tf.compare --runs='runs/*/*/*' --baselines=Rainbow,IQN --out=report.html
+python -m dreamer_tf.compare --paper=table1
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from dreamer_tf.experiment import command_line
+
+if TYPE_CHECKING:
+    from dreamer_tf.scores import comparison
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string(
@@ -23,7 +30,20 @@ flags.DEFINE_list("games", [], "Games, as in Pong,Breakout; all by default.")
 flags.DEFINE_enum("phase", "eval", ["train", "eval"], "Which returns of our runs.")
 flags.DEFINE_integer("frames", None, "Compares after this many frames, not at the end.", 1)
 flags.DEFINE_enum(
-    "table", "games", ["games", "aggregates", "origins"], "The table that md and csv contain."
+    "table",
+    "games",
+    ["games", "aggregates", "wins", "origins"],
+    "The table that md and csv contain.",
+)
+flags.DEFINE_enum(
+    "paper",
+    None,
+    ["table1", "table2", "tableK1", "figure1", "figure4", "figureA2", "figureB2"]
+    + ["figureE1", "figureF1"],
+    "A table or figure of the paper, with our runs beside the published ones.",
+)
+flags.DEFINE_enum(
+    "bands", "std", ["std", "interval"], "Bands of the paper's curves: as printed, or bootstrap."
 )
 flags.DEFINE_enum(
     "format", None, ["html", "md", "csv", "png"], "Format; by default the one that --out ends with."
@@ -38,21 +58,36 @@ def main(argv: Sequence[str]) -> int:
 
     form = comparison.choose_format(FLAGS.out, FLAGS.format)
     baselines = comparison.DEFAULT_BASELINES if FLAGS.baselines is None else FLAGS.baselines
-    found = comparison.collect(
-        comparison.Request(
-            runs=FLAGS.runs,
-            baselines=baselines,
-            games=FLAGS.games,
-            phase=FLAGS.phase,
-            frames=FLAGS.frames,
-            mixed=FLAGS.mixed,
-        )
+    request = comparison.Request(
+        runs=FLAGS.runs,
+        baselines=baselines,
+        games=FLAGS.games,
+        phase=FLAGS.phase,
+        frames=FLAGS.frames,
+        mixed=FLAGS.mixed,
     )
+    if FLAGS.paper:
+        return _paper(request, form)
+    found = comparison.collect(request)
     if FLAGS.out is None:
         print(comparison.text(found, form, FLAGS.table), end="")
         return 0
     comparison.write(found, FLAGS.out, form, FLAGS.table)
     print(f"{FLAGS.out}: {len(found.runs)} runs, {len(found.baselines)} published runs")
+    return 0
+
+
+def _paper(request: comparison.Request, form: str) -> int:
+    """Writes or prints a table or figure of the paper."""
+    from dreamer_tf.scores import paper
+
+    given = [name for name in ("baselines", "table") if FLAGS[name].present]
+    drawn = paper.draw(FLAGS.paper, request, FLAGS.bands, given)
+    if FLAGS.out is None:
+        print(paper.text(drawn, form), end="")
+        return 0
+    paper.write(drawn, FLAGS.out, form)
+    print(f"{FLAGS.out}: {drawn.piece.title}")
     return 0
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import charts, curves, page, report, tables
+from dreamer_tf.scores import charts, curves, page, report, tables, wins
 
 FORMATS = ("html", "md", "csv", "png")
-TABLES = ("games", "aggregates", "origins")
+TABLES = ("games", "aggregates", "wins", "origins")
 DEFAULT_BASELINES = ("DreamerV2", "Rainbow", "IQN", "C51", "DQN")
 
 
@@ -160,6 +160,8 @@ def _rows(found: report.Report, form: str, table: str) -> list[dict[str, Any]]:
         return report.game_rows(found)
     if table == "origins":
         return report.origin_rows(found)
+    if table == "wins":
+        return _win_rows(found)
     rows, _ = report.aggregate_rows(found)
     if not rows:
         raise UserError(
@@ -167,3 +169,13 @@ def _rows(found: report.Report, form: str, table: str) -> list[dict[str, Any]]:
             "aggregates: name fewer --baselines or runs, or use --table=games."
         )
     return tables.with_intervals(rows) if form == "md" else rows
+
+
+def _win_rows(found: report.Report) -> list[dict[str, Any]]:
+    rows = wins.rows(found)
+    if not rows:
+        raise UserError(
+            "There are no two agents on one of the 55 Atari games of the paper, so there are no "
+            "wins to count: name more --baselines or runs, or use --table=games."
+        )
+    return rows

@@ -103,7 +103,7 @@ def directory() -> Path:
 
 @functools.cache
 def table(name: str) -> list[dict[str, object]]:
-    """A table of `baselines/`: 'table_1', 'table_k1' or 'reference_scores'."""
+    """A table of `baselines/`: 'table_1', 'table_2', 'table_k1' or 'reference_scores'."""
     return json.loads((directory() / f"{name}.json").read_text())
 
 

@@ -48,14 +48,25 @@ def to_html(report: Report) -> str:
     Returns:
       HTML with tables, charts and the JavaScript that draws them.
     """
-    import vl_convert
-
     numbers = _Numbers(report, game_rows(report), *aggregate_rows(report))
     sections = [section for build in _BUILDERS for section in build(numbers)]
+    return assemble("Comparison of agents", [Section("", _INTRODUCTION), *sections])
+
+
+def assemble(title: str, sections: Sequence[Section]) -> str:
+    """A page of sections, with the JavaScript that draws their charts.
+
+    Args:
+      title: of the page, plain text.
+      sections: in their order; one without a title follows the one before it.
+    """
+    import vl_convert
+
     parts, embeds = [], []
     for number, section in enumerate(sections):
+        heading = f"<h2>{html.escape(section.title)}</h2>" if section.title else ""
         text = f"<p>{section.text}</p>" if section.text else ""
-        parts.append(f"<h2>{html.escape(section.title)}</h2>{text}{section.body}")
+        parts.append(f"{heading}{text}{section.body}")
         if section.chart is not None:
             place = f"chart{number}"
             parts.append(f"<div id='{place}'></div>")
@@ -64,6 +75,7 @@ def to_html(report: Report) -> str:
                 f".catch(error => {{document.getElementById('{place}').textContent = error}});"
             )
     return _PAGE.format(
+        title=html.escape(title),
         body="\n".join(parts),
         # The JavaScript is part of the page, so it also opens on a cluster without a network.
         bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
@@ -80,7 +92,7 @@ def _aggregates(numbers: _Numbers) -> Iterator[Section]:
             "stratified bootstrap interval is in parentheses, if every game has several runs. "
             "Every game has the same weight, whatever its number of runs. Each agent is compared "
             f"at the end of its own runs, after the frames in the table. {_EARLY}",
-            _table(tables.with_intervals(numbers.aggregates)),
+            table(tables.with_intervals(numbers.aggregates)),
         )
 
 
@@ -92,7 +104,7 @@ def _printed(numbers: _Numbers) -> Iterator[Section]:
             "runs, all of them at 199M frames; a run that ended early counts with its last value. "
             "<code>--paper=table1</code> computes it. The aggregates above leave such runs out and "
             "take the last value of the others, at 199M or 200M frames, so they differ a little.",
-            _table(curves.table("table_1")),
+            table(curves.table("table_1")),
         )
 
 
@@ -105,7 +117,7 @@ def _improvements(numbers: _Numbers) -> Iterator[Section]:
             "second on a random game, with a 95% stratified bootstrap interval if every game has "
             "several runs. Each agent is compared at the end of its own runs, after the frames in "
             "the table.",
-            _table(rows),
+            table(rows),
         )
 
 
@@ -155,7 +167,7 @@ def _last_scores(numbers: _Numbers) -> Iterator[Section]:
         "Last scores",
         "Means over runs with 95% bootstrap intervals; the interval of two runs is the two runs. "
         f"{_EARLY}",
-        _table([row for row in numbers.games if row["runs"]]),
+        table([row for row in numbers.games if row["runs"]]),
     )
 
 
@@ -173,14 +185,14 @@ def _missing(numbers: _Numbers) -> Iterator[Section]:
 
 
 def _origins(numbers: _Numbers) -> Iterator[Section]:
-    yield Section("Where the numbers come from", "", _table(origin_rows(numbers.report)))
+    yield Section("Where the numbers come from", "", table(origin_rows(numbers.report)))
     names = {curve.protocol.split(",")[0] for curve in numbers.report.all}
     rows = [
         {"protocol": name, "means": text}
         for name, text in curves.PROTOCOLS.items()
         if name in names
     ]
-    yield Section("Protocols", "The text after a comma names what was changed.", _table(rows))
+    yield Section("Protocols", "The text after a comma names what was changed.", table(rows))
 
 
 def _configurations(numbers: _Numbers) -> Iterator[Section]:
@@ -221,7 +233,8 @@ def _safe(specification: dict[str, Any]) -> str:
     return json.dumps(specification).replace("<", "\\u003c")
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as an HTML table."""
     if not rows:
         return "<p>Nothing.</p>"
     names = tables.columns(rows)
@@ -235,19 +248,22 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+_INTRODUCTION = (
+    "Published curves are labelled as such. Dopamine's are training returns; its agents act with "
+    "the minimal action set of each game. DreamerV2's are evaluation returns on Atari and training "
+    "returns on the control suite; the files do not say so, it follows from their values. The "
+    "tables name the returns and the protocol of our runs."
+)
+
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Comparison of agents</title>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
   padding: 0 1rem; }}
 table {{ border-collapse: collapse; font-size: 13px; }}
 td, th {{ padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }}
 </style></head><body>
-<h1>Comparison of agents</h1>
-<p>Published curves are labelled as such. Dopamine's are training returns; its agents act with the
-minimal action set of each game. DreamerV2's are evaluation returns on Atari and training returns on
-the control suite; the files do not say so, it follows from their values. The tables name the
-returns and the protocol of our runs.</p>
+<h1>{title}</h1>
 {body}
 <script>{bundle}</script>
 <script>{embeds}</script>
