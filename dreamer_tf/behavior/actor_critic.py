@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
+from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
@@ -30,6 +31,8 @@ from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import AtLeastTwo, Fraction, PositiveInt
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
+
+_BASELINES = ("target", "online")
 
 
 class Trajectory(NamedTuple):
@@ -61,6 +64,10 @@ class ActorCritic(Module):
         stop_action_gradient: bool = True,
         slow_update_interval: PositiveInt = 100,
         slow_update_fraction: Fraction = 1.0,
+        baseline: str = "target",
+        literal_actor_loss: bool = False,
+        slow_update_interval: int = 100,
+        slow_update_fraction: float = 1.0,
     ):
         """Builds the networks.
 
@@ -80,13 +87,20 @@ class ActorCritic(Module):
             entropy", Appendix C).
           stop_action_gradient: keeps Reinforce from differentiating through the action. This
             matters only for continuous actions with 0 < rho < 1 (docs/deviations.md).
+          baseline: the critic that Reinforce subtracts: 'target', as in the released code, or
+            'online', as eq. 6 says (docs/deviations.md).
+          literal_actor_loss: takes the indices of eq. 6 as printed, V[t] - v(z[t]) and V[t] for
+            t = 1 .. H-1, instead of the released code's (docs/indices.md).
           slow_update_interval: updates between copies to the target critic (Table D1: 100).
           slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
 
         Raises:
-          UserError: the horizon is too short for an actor term.
+          UserError: the horizon is too short for an actor term, or an unknown baseline.
         """
         super().__init__(precision)
+        if baseline not in _BASELINES:
+            raise UserError(f"ActorCritic.baseline is '{baseline}': use one of {_BASELINES}.")
+        check_at_least("ActorCritic.horizon", horizon, 2)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if gradient_mixing is None:
             gradient_mixing = 1.0 if discrete else 0.0
@@ -101,6 +115,9 @@ class ActorCritic(Module):
         self._entropy_scale = as_schedule(entropy_scale)
         self._entropy_in_returns = entropy_in_returns
         self._stop_action_gradient = stop_action_gradient
+        self._online_baseline = baseline == "online"
+        # The first of H-1 states whose actions have a term; targets are always V[1] .. V[H-1].
+        self._first_action = 1 if literal_actor_loss else 0
         self._interval = slow_update_interval
         self._fraction = slow_update_fraction
         sizes = {"rng": rng, "precision": precision}
@@ -196,21 +213,26 @@ class ActorCritic(Module):
         Raises:
           ValueError: a term is not [H-1, N].
         """
-        policy = self.actor(tf.stop_gradient(trajectory.features[:-2]))  # batch [H-1, N]
+        acting = slice(self._first_action, self._first_action + self.horizon - 1)
+        features = tf.stop_gradient(trajectory.features[acting])  # [H-1, N, F]
+        policy = self.actor(features)  # batch [H-1, N]
         mixing = self._mixing(update)
         terms = {}
         if self.uses_reinforce:
-            action = trajectory.action[:-1]  # [H-1, N, A]
+            action = trajectory.action[acting]  # [H-1, N, A]
             if self._stop_action_gradient:
                 action = tf.stop_gradient(action)
             # Any baseline that does not depend on the action leaves the mean gradient unchanged.
-            advantage = tf.stop_gradient(target[1:] - value[:-2])
+            baseline = (
+                self._value(self.critic, features) if self._online_baseline else value[acting]
+            )
+            advantage = tf.stop_gradient(target[1:] - baseline)
             terms["Reinforce"] = mixing * policy.log_prob(action) * advantage
         if self.uses_dynamics:
             terms["dynamics"] = (1.0 - mixing) * target[1:]
         entropy = policy.entropy()
         terms["entropy"] = self._entropy_scale(update) * entropy
-        weight = tf.stop_gradient(trajectory.weight[:-2])
+        weight = tf.stop_gradient(trajectory.weight[acting])
         for name, term in {**terms, "weight": weight}.items():
             check_shape(f"ActorCritic.actor_loss: {name}", term, target[1:].shape, "[H-1, N]")
         return -tf.reduce_mean(weight * sum(terms.values())), entropy

@@ -107,6 +107,57 @@ def test_actor_loss_is_equation_6(mixing):
     assert float(loss) == pytest.approx(-np.mean(expected), rel=1e-4)
 
 
+@pytest.mark.parametrize("mixing", [1.0, 0.3])
+def test_equation_6_can_be_read_literally(mixing):
+    """V[t] - v(z[t]) and V[t] at one index, for t = 1 .. H-1."""
+    model, behavior = make(
+        f"ActorCritic.gradient_mixing={mixing}",
+        "ActorCritic.entropy_scale=0.2",
+        "ActorCritic.literal_actor_loss=True",
+    )
+    trajectory, value, target = random_trajectory(model.feature_size)
+    loss, entropy = behavior.actor_loss(trajectory, value, target, UPDATE)
+    expected = []
+    for t in range(1, H):
+        policy = behavior.actor(trajectory.features[t])
+        reinforce = policy.log_prob(trajectory.action[t]) * (target[t] - value[t])
+        np.testing.assert_allclose(entropy[t - 1], policy.entropy(), rtol=1e-5)
+        objective = mixing * reinforce + (1 - mixing) * target[t] + 0.2 * policy.entropy()
+        expected.append(trajectory.weight[t] * objective)
+    assert float(loss) == pytest.approx(-np.mean(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("literal", [True, False])
+def test_the_online_critic_can_be_the_baseline(literal):
+    model, behavior = make(
+        "ActorCritic.entropy_scale=0.0",
+        "ActorCritic.baseline='online'",
+        f"ActorCritic.literal_actor_loss={literal}",
+    )
+    for variable in behavior.critic.variables:
+        variable.assign(variable.value + 0.1)  # so that it is not the target critic
+    trajectory, value, target = random_trajectory(model.feature_size)
+    weights = [variable.value for variable in behavior.critic.variables]
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        loss, _ = behavior.actor_loss(trajectory, value, target, UPDATE)
+    assert all(gradient is None for gradient in tape.gradient(loss, weights))  # it only centres
+    expected = []
+    for t in range(H - 1):
+        at = t + literal
+        features = trajectory.features[at]
+        baseline = behavior.critic(features)["value"][..., 0]
+        advantage = target[t + 1] - baseline
+        reinforce = behavior.actor(features).log_prob(trajectory.action[at]) * advantage
+        expected.append(trajectory.weight[at] * reinforce)
+    assert float(loss) == pytest.approx(-np.mean(expected), rel=1e-4)
+
+
+def test_an_unknown_baseline_is_an_error():
+    with pytest.raises(UserError, match=r"ActorCritic\.baseline is 'slow': use one of"):
+        make("ActorCritic.baseline='slow'")
+
+
 def test_critic_loss_is_equation_5():
     model, behavior = make()
     trajectory, _, target = random_trajectory(model.feature_size)

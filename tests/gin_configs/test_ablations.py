@@ -1,12 +1,14 @@
 """The switch of every ablation does what it says, shown with gradients or samples."""
 
+import gin
 import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
-from dreamer_tf.agents.learner import behavior_gradients
+from dreamer_tf.agents.learner import Learner, behavior_gradients
+from dreamer_tf.experiment import gin_files
 from dreamer_tf.networks.distributions import tfd
 from dreamer_tf.world_model.rssm import LatentState
 from tests.gin_configs.learners import NUM_ACTIONS, SEED, SPACE, UPDATE, make, random_batch
@@ -196,3 +198,38 @@ def test_dreamer_v1_has_gaussian_latents_free_nats_and_dynamics_gradients():
     assert all(np.abs(gradient).max() > 0 for gradient in far)
     assert learner.actor_critic.uses_reinforce is False
     assert learner.acting.exploration_noise == 0.3
+
+
+def test_action_noise_replaces_the_entropy_bonus(tmp_path):
+    """The loss is the one without entropy, and 0.3 of the actions are drawn uniformly."""
+    learner = make("action_noise")
+    assert float(learner.actor_critic._entropy_scale(UPDATE)) == 0.0
+    assert_close(
+        actor_gradients(make("mixed_gradients", "ActorCritic.entropy_scale=0.0")),
+        actor_gradients(learner),
+    )
+    for variable in learner.actor_critic.actor.variables:
+        variable.assign(np.full(variable.shape, 1.0 if "out" in variable.path else 0.0))
+    # A sure policy: it always takes action 2, unless the noise decides.
+    bias = [v for v in learner.actor_critic.actor.variables if v.shape == (NUM_ACTIONS,)]
+    bias[-1].assign([0.0, 0.0, 50.0, 0.0])
+    learner.acting.refresh()
+    count = 2000
+    actions, _ = learner.acting.step(
+        {"image": np.zeros((count, 64, 64, 1), np.uint8)},
+        np.full(count, True),
+        learner.acting.initial_state(count),
+        counter=0,
+        explore=True,
+    )
+    share = np.mean(actions != 2)
+    assert share == pytest.approx(0.3 * (1 - 1 / NUM_ACTIONS), abs=0.04)
+
+
+def test_the_model_of_appendix_c_has_13m_parameters():
+    """And that of Table D1 has 22M, with the 18 actions of the protocol."""
+    for name, millions in (("13m_parameters.gin", 13), ("atari.gin", 22)):
+        gin.clear_config()
+        gin_files.parse([name])
+        learner = Learner(SPACE, gymnasium.spaces.Discrete(18), seed=0)
+        assert round(sum(learner.num_parameters.values()) / 1e6) == millions
