@@ -68,6 +68,18 @@ def test_a_value_of_one_network_alone_would_be_noticed():
     assert deviating(bindings=["reward/MLP.units = 300"]) == ["MPL number of units"]
 
 
+@pytest.mark.parametrize(
+    "name,beta,eta",
+    [("dmc_vision.gin", 1.0, 1e-4), ("humanoid_walk.gin", 2.0, 1e-5)],
+)
+def test_continuous_control_has_the_values_of_the_text(name, beta, eta):
+    """Beta in 2.1, rho and eta in 2.2, both for the humanoid in Appendix A."""
+    gin_files.parse([name])
+    assert gin.query_parameter("WorldModel.kl_scale") == beta
+    assert gin.query_parameter("ActorCritic.entropy_scale") == eta
+    assert gin.query_parameter("ActorCritic.gradient_mixing") == 0.0
+
+
 def learner():
     return Learner(SPACE, gymnasium.spaces.Discrete(18), seed=0)
 
