@@ -178,7 +178,7 @@ def table_k1(request: Request) -> list[dict[str, Any]]:
         for name in names:
             cell = ""
             if name in scores:
-                cell = f"{scores[name]:,.0f}" + "*" * wins.close(scores[name], best)
+                cell = f"{round(scores[name]):,}" + "*" * wins.close(scores[name], best)
             row[name.removesuffix(", published")] = cell
         rows.append(row)
     return rows

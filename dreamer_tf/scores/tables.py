@@ -19,7 +19,8 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def shown(value: Any) -> str:
     """A cell for people: two decimals, or none from 1,000 on."""
     if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+        # Adding 0 turns -0.0 into 0.0: nobody reads a difference into '-0.00'.
+        return f"{round(value, 2) + 0.0:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -25,7 +25,14 @@ def test_csv_keeps_all_digits():
 
 @pytest.mark.parametrize(
     "value,words",
-    [(1.0, "1.00"), (999.994, "999.99"), (-1000.4, "-1,000"), (1000, "1,000"), ("a", "a")],
+    [
+        (1.0, "1.00"),
+        (-0.001, "0.00"),
+        (999.994, "999.99"),
+        (-1000.4, "-1,000"),
+        (1000, "1,000"),
+        ("a", "a"),
+    ],
 )
 def test_cells_have_as_many_digits_as_people_read(value, words):
     assert tables.shown(value) == words
