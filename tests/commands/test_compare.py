@@ -124,6 +124,30 @@ def test_there_are_tables_of_aggregates_and_of_origins(runs):
     assert "5 a game, 2 games" in origins and "0123456789abcdef" in origins
 
 
+def test_the_papers_tables_and_figures_have_names(runs):
+    ours = "--runs=runs/a/*/*"
+    result = compare(runs, "--paper=table1")
+    assert result.returncode == 0, result.stderr
+    expected = "| 2.15 | 42.26 | 0.44 | 0.28 | 55 | 8 | 1M to 199M | 2.15 / 42.26 / 0.44 / 0.28 |"
+    assert f"| DreamerV2, published {expected}" in result.stdout
+    rows = list(
+        csv.DictReader(io.StringIO(compare(runs, "--paper=tableK1", ours, "--format=csv").stdout))
+    )
+    assert len(rows) == 55 and [r["DreamerV2, ours"] for r in rows if r["Task"] == "Pong"] == ["5"]
+    result = compare(runs, "--paper=figureE1", "--games=Pong,Breakout", "--out=e1.png", ours)
+    assert result.returncode == 0 and (runs / "e1.png").read_bytes()[:4] == b"\x89PNG"
+    for flag in ("--table=wins", "--baselines=IQN"):
+        assert "leave " + flag.split("=")[0] in refused(compare(runs, "--paper=table1", flag))
+    assert "end --out with .md" in refused(compare(runs, "--paper=table2", "--out=a.png"))
+
+
+def test_wins_are_counted_for_any_two_agents(runs):
+    text = compare(runs, "--baselines=DreamerV2,IQN,Rainbow", "--table=wins").stdout
+    assert "| DreamerV2, published | IQN, published | 55 | 34 | 4 | 17 |" in text
+    sentence = refused(compare(runs, "--baselines=IQN", "--table=wins"))
+    assert "no two agents" in sentence and "--table=games" in sentence
+
+
 def test_the_curves_are_written_as_a_picture(runs):
     result = compare(runs, "--runs=runs/*/*/*", "--baselines=", "--out=curves.png")
     assert result.returncode == 0, result.stderr

@@ -56,25 +56,35 @@ def browser():
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
+def assert_opens(path, charts):
+    """A page opens without a network and without an error, and draws every chart."""
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", path.read_text())
+    command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
+    command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
+    command += ["--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    command += [f"--user-data-dir={path.parent / 'profile'}"]
+    command += ["--virtual-time-budget=20000", "--dump-dom"]
+    shown = subprocess.run(
+        [*command, f"file://{path}"], capture_output=True, text=True, timeout=200
+    )
+    assert "CONSOLE" not in shown.stderr, shown.stderr[-2000:]
+    drawn = re.findall(r'<div id="chart\d+"[^>]*>(.*?)</div>', shown.stdout, re.S)
+    assert len(drawn) >= charts and all("<svg" in chart for chart in drawn)
+    return shown.stdout
+
+
+in_a_browser = pytest.mark.skipif(
+    browser() is None, reason=f"none of {', '.join(BROWSERS)} is installed"
+)
+
+
 @pytest.mark.ci
-@pytest.mark.skipif(browser() is None, reason=f"none of {', '.join(BROWSERS)} is installed")
+@in_a_browser
 @pytest.mark.parametrize("baselines", [("DQN",), ("Rainbow", "DreamerV2")])
 def test_the_page_opens_in_a_browser(runs, baselines):
-    """It opens without a network and without an error, and draws every chart."""
     request = comparison.Request(
         runs=[str(runs / "runs/*/*/*")] if len(baselines) == 1 else [], baselines=baselines
     )
     path = runs / "report.html"
     comparison.write(comparison.collect(request), str(path), "html")
-    assert not re.search(r"<(script|link)[^>]+(src|href)=", path.read_text())
-    command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    command += ["--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={runs / 'profile'}", "--virtual-time-budget=20000", "--dump-dom"]
-    shown = subprocess.run(
-        [*command, f"file://{path}"], capture_output=True, text=True, timeout=200
-    )
-    assert "CONSOLE" not in shown.stderr, shown.stderr[-2000:]
-    charts = re.findall(r'<div id="chart\d+"[^>]*>(.*?)</div>', shown.stdout, re.S)
-    assert len(charts) >= 2 and all("<svg" in chart for chart in charts)
-    assert "Where the numbers come from" in shown.stdout
+    assert "Where the numbers come from" in assert_opens(path, charts=2)

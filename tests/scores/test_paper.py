@@ -10,6 +10,8 @@ from dreamer_tf import compare
 from dreamer_tf.errors import UserError
 from dreamer_tf.scores import comparison, paper
 from tests.docs.test_pages import ROOT
+from tests.scores.runs import write_run
+from tests.scores.test_page import assert_opens, in_a_browser
 
 Request = comparison.Request
 FEW = Request(games=("Pong", "Breakout"))
@@ -65,6 +67,15 @@ def test_errors_name_what_to_change(name, request_, idle, words):
         paper.draw(name, request_, idle=idle)
 
 
+@pytest.mark.ci
+@in_a_browser
+def test_every_figure_opens_in_a_browser(tmp_path):
+    for name in FIGURES:
+        request = Request() if name in ("figureA2", "figureB2") else FEW
+        paper.write(paper.draw(name, request), str(tmp_path / f"{name}.html"), "html")
+        assert_opens(tmp_path / f"{name}.html", charts=1)
+
+
 def test_a_table_is_no_picture(tmp_path):
     with pytest.raises(UserError, match=r"is no picture: end --out with \.md"):
         paper.write(paper.draw("table2", Request()), str(tmp_path / "a.png"), "png")
@@ -77,8 +88,6 @@ def test_runs_without_returns_of_the_phase_are_named(runs):
 
 
 def test_runs_of_two_protocols_need_mixed(runs):
-    from tests.scores.runs import write_run
-
     write_run(runs / "runs/b/Pong/7", seed=7, protocol="nature2015", gin_hash="fedcba9876543210")
     request = Request(runs=[str(runs / "runs/*/*/*")], games=["Pong"])
     with pytest.raises(UserError, match="--mixed"):
