@@ -11,7 +11,7 @@ actor has the H-1 terms t = 0 .. H-2, and the critic the H terms t = 0 .. H-1. d
 explains each index. Only losses are computed here; `agents/learner.py` differentiates them.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gin
 import gymnasium
@@ -20,7 +20,6 @@ import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
-from dreamer_tf.errors import UserError, check_at_least
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
@@ -31,8 +30,6 @@ from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import AtLeastTwo, Fraction, PositiveInt
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
-
-_BASELINES = ("target", "online")
 
 
 class Trajectory(NamedTuple):
@@ -62,12 +59,10 @@ class ActorCritic(Module):
         entropy_scale: NonNegativeValue | None = 1e-3,
         entropy_in_returns: bool = False,
         stop_action_gradient: bool = True,
+        baseline: Literal["target", "online"] = "target",
+        literal_actor_loss: bool = False,
         slow_update_interval: PositiveInt = 100,
         slow_update_fraction: Fraction = 1.0,
-        baseline: str = "target",
-        literal_actor_loss: bool = False,
-        slow_update_interval: int = 100,
-        slow_update_fraction: float = 1.0,
     ):
         """Builds the networks.
 
@@ -95,12 +90,9 @@ class ActorCritic(Module):
           slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
 
         Raises:
-          UserError: the horizon is too short for an actor term, or an unknown baseline.
+          UserError: a number is out of its range, or an unknown baseline.
         """
         super().__init__(precision)
-        if baseline not in _BASELINES:
-            raise UserError(f"ActorCritic.baseline is '{baseline}': use one of {_BASELINES}.")
-        check_at_least("ActorCritic.horizon", horizon, 2)
         discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if gradient_mixing is None:
             gradient_mixing = 1.0 if discrete else 0.0
