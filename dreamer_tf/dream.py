@@ -11,7 +11,17 @@ from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
-flags.DEFINE_bool("trust_imports", False, "Lets the run's gin configuration import Python modules.")
+flags.DEFINE_bool(
+    "trust_imports",
+    False,
+    "Lets the run's gin configuration import Python modules, read files and call any function.",
+)
+flags.DEFINE_multi_string(
+    "import",
+    [],
+    "Python module of yours that is imported first, as for an environment; the run may use what it "
+    "registers. May be repeated.",
+)
 flags.DEFINE_string("out", "dream.gif", "GIF file that is written.")
 flags.DEFINE_integer("context", 5, "Observations that the model sees first.", lower_bound=1)
 flags.DEFINE_integer("frames", 45, "Predicted steps after them.", lower_bound=1)
@@ -29,12 +39,16 @@ flags.DEFINE_integer("seed", 0, "Seed of environment and prediction.", lower_bou
 def main(argv: Sequence[str]) -> int:
     """Writes the GIF and prints the prediction error at a few steps."""
     from dreamer_tf.errors import UserError
+    from dreamer_tf.experiment import trust
+
+    trust.warn_about_working_directory(FLAGS.base_dir)
     from dreamer_tf.experiment.policy import load_policy
     from dreamer_tf.open_loop import gif
 
     if not FLAGS.base_dir:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     gif.check_path(FLAGS.out)
+    trust.import_modules(FLAGS["import"].value)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     dream = policy.dream(
         FLAGS.out,

@@ -15,7 +15,17 @@ from dreamer_tf.experiment import command_line
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
-flags.DEFINE_bool("trust_imports", False, "Lets the run's gin configuration import Python modules.")
+flags.DEFINE_bool(
+    "trust_imports",
+    False,
+    "Lets the run's gin configuration import Python modules, read files and call any function.",
+)
+flags.DEFINE_multi_string(
+    "import",
+    [],
+    "Python module of yours that is imported first, as for an environment; the run may use what it "
+    "registers. May be repeated.",
+)
 flags.DEFINE_integer("episodes", 10, "Number of whole episodes.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Seed of environment and policy.", lower_bound=0)
 flags.DEFINE_string("video", None, "GIF file for a recording of the first episode.")
@@ -25,6 +35,9 @@ flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.",
 def main(argv: Sequence[str]) -> int:
     """Runs the episodes and prints one JSON object."""
     from dreamer_tf.errors import UserError
+    from dreamer_tf.experiment import trust
+
+    trust.warn_about_working_directory(FLAGS.base_dir)
     from dreamer_tf.experiment.policy import load_policy
     from dreamer_tf.open_loop import gif
 
@@ -32,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("--base_dir is missing: name the base directory of a run.")
     if FLAGS.video:
         gif.check_path(FLAGS.video)
+    trust.import_modules(FLAGS["import"].value)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     returns, lengths = [], []
     for episode in range(FLAGS.episodes):

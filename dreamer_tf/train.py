@@ -29,6 +29,11 @@ flags.DEFINE_multi_string(
     "Gin bindings that override the files, as in \"AtariEnvironment.game_name='Breakout'\"; may be "
     "repeated.",
 )
+flags.DEFINE_multi_string(
+    "import",
+    [],
+    "Python module of yours that is imported first, as for an environment; may be repeated.",
+)
 flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
 flags.DEFINE_boolean(
     "dry_run",
@@ -42,19 +47,20 @@ INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import gin_files, preflight
+    from dreamer_tf.experiment import gin_files, preflight, trust
 
     if not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())
         raise UserError(f"--gin_files is missing: name a gin file, or one of the shipped {names}.")
-    preflight.check(FLAGS.gin_files, FLAGS.gin_bindings)
+    bindings = [*trust.import_modules(FLAGS["import"].value), *FLAGS.gin_bindings]
+    preflight.check(FLAGS.gin_files, bindings)
 
     # Only now, because TensorFlow takes seconds to load.
     from dreamer_tf.experiment import launch
     from dreamer_tf.experiment.guard import EnvironmentFailure
     from dreamer_tf.experiment.signals import Interrupted
 
-    gin_files.parse(FLAGS.gin_files, FLAGS.gin_bindings)
+    gin_files.parse(FLAGS.gin_files, bindings)
     base_dir = FLAGS.base_dir or launch.default_base_dir(FLAGS.gin_files, FLAGS.seed)
     if FLAGS.dry_run:
         launch.dry_run(base_dir, FLAGS.seed)

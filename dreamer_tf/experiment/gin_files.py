@@ -16,7 +16,7 @@ import gin
 from absl import logging
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.experiment import gin_stack
+from dreamer_tf.experiment import gin_stack, trust
 from dreamer_tf.settings.bindings import check_values
 from dreamer_tf.storage import milestone
 from dreamer_tf.storage.files import replace_text
@@ -291,30 +291,24 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     replace_text(Path(base_dir, RUN_FILE), json.dumps(facts, indent=1))
 
 
-def foreign_code(text: str) -> list[str]:
-    """Lines of a configuration that import Python modules or include other files."""
-    return re.findall(r"^\s*((?:import|from|include)\b.*)$", text, re.MULTILINE)
-
-
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
     """Reads the configuration of a stored run into gin's configuration.
 
     Args:
       base_dir: base directory of the run.
-      trust_imports: whether the configuration may import Python modules, and so run their code, or
-        include files.
+      trust_imports: whether the configuration may import Python modules, and so run their code,
+        include files, and set everything else that `trust.check` refuses.
 
     Raises:
-      UserError: there is no run, or it imports something and is not trusted.
+      UserError: there is no run, or it says what only a trusted run may say.
     """
     path = os.path.join(base_dir, CONFIG_FILE)
     if not os.path.exists(path):
         raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
-    text = Path(path).read_text(errors="replace")
-    found = foreign_code(text)
-    if found and not trust_imports:
-        raise UserError(
-            f"{path} says '{found[0].strip()}', which runs code from outside this package: add "
-            "--trust_imports (in Python trust_imports=True) if you trust this run."
-        )
-    parse([path])
+    if trust_imports:
+        parse([path])
+        return
+    text = trust.read(path)
+    trust.check(text, path)
+    # The text that was checked, because the file may be another one by now.
+    parse([], [text])

@@ -16,7 +16,7 @@ import gin
 from dreamer_tf.environments.interface import Environment, boxes, complete
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import gin_files, trust
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.runner import DreamerRunner
@@ -250,6 +250,5 @@ def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
     words = [f"{python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10"]
     if runner.environment.records:
         words.append("--video=episode.gif")
-    if gin_files.foreign_code(gin.config_str()):
-        words.append("--trust_imports")
+    words += trust.flags(gin.config_str(max_line_length=120))
     return " ".join(words)

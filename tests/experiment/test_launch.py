@@ -119,7 +119,7 @@ def test_the_evaluate_command_has_the_flags_that_the_run_needs(tmp_path, monkeyp
     bind(f"{launch.FACTORY} = @ScriptedEnvironment")
     runner = launch.make_runner("a run", 0)
     text = launch.closing_words(runner)
-    assert "--base_dir='a run'" in text and "--trust_imports" in text and "--video" in text
+    assert "--base_dir='a run'" in text and "--import=tests.helpers" in text and "--video" in text
     runner.close()
 
 

@@ -121,8 +121,8 @@ MECHANISMS = {
     ),
     "the configuration of a run imports nothing": (
         "experiment/gin_files.py",
-        "if found and not trust_imports:",
-        "if False:",
+        "    trust.check(text, path)",
+        "    pass",
         "tests/experiment/test_gin_files.py::test_the_configuration_of_a_run_imports_nothing",
     ),
     "overwritten steps are forgotten": (

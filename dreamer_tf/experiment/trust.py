@@ -1,0 +1,460 @@
+"""What the configuration of a run may say if nobody vouches for the run.
+
+A run directory is data from a stranger. Its `config.gin` is parsed, but not applied, and each
+statement is compared with lists of what is allowed. Everything else is refused:
+
+    statement                   allowed
+    import, from                what the caller has imported: importing it again runs nothing
+    include                     never
+    parameters of this package  numbers; text and references where `TEXTS`, `REFERENCES` say so
+    parameters of Dopamine      those of `DOPAMINE`
+    what the caller registered  everything, because the caller has chosen this code
+
+The caller chooses code with `--import=my.module`, or in Python by importing it. The run never does.
+"""
+
+import importlib
+import importlib.util
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gin
+from gin import config_parser
+
+from dreamer_tf.errors import UserError
+
+LARGEST = 1_000_000  # bytes; a configuration of this package has a few thousand
+
+# Packages that may stand before the id of a Gymnasium environment, as in 'minigrid:MiniGrid-...'.
+# Gymnasium imports what stands there.
+PACKAGES = (
+    *("ale_py", "bsuite", "crafter", "gymnasium_robotics", "highway_env", "minatar", "minigrid"),
+    *("miniworld", "mo_gymnasium", "popgym", "procgen", "shimmy"),
+)
+
+_WORD = r"[A-Za-z0-9_-]*"
+_ID = r"(?:(?P<package>[\w.]+):)?(?:[\w-]+/)?[\w.-]*"  # [package:][namespace/]name-version
+# Parameters that take text, and the form of the text. None of the forms can be a path.
+TEXTS = {
+    "AtariEnvironment.game_name": _WORD,
+    "AtariEnvironment.preset": _WORD,
+    "Catch.render_mode": _WORD,
+    "ControlSuiteEnvironment.domain_name": _WORD,
+    "ControlSuiteEnvironment.task_name": _WORD,
+    "ControlSuiteEnvironment.observations": _WORD,
+    "create_gym_environment.id": _ID,
+    "create_agent.agent_name": _WORD,
+    "Decoder.activation": _WORD,
+    "DopamineAgent.label": r"[\w ()+.,-]*",
+    "Encoder.activation": _WORD,
+    "GaussianLatent.std_bound": _WORD,
+    "Learner.evaluation_action": _WORD,
+    "Learner.policy_device": r"/?(?:device:)?[A-Za-z]+(?::\d+)?",
+    "Learner.precision": _WORD,
+    "MLP.activation": _WORD,
+    "RSSM.activation": _WORD,
+    "WorldModel.gradient_heads": r"[A-Za-z0-9_.-]*",
+    "WorldModel.reward_transform": _WORD,
+}
+_SCHEDULES = ("exponential_schedule", "horizon_schedule", "linear_schedule", "warmup_schedule")
+_ENVIRONMENTS = (
+    *("AtariEnvironment", "Catch", "ControlSuiteEnvironment", "create_gym_environment"),
+)
+# Parameters that take references, and what they may refer to.
+REFERENCES = {
+    "ActorCritic.entropy_scale": _SCHEDULES,
+    "ActorCritic.gradient_mixing": _SCHEDULES,
+    "create_gym_environment.factory": ("Catch",),
+    "DreamerRunner.create_environment_fn": _ENVIRONMENTS,
+    "EpisodeReplay.sampling": ("ReleasedSampling", "UniformSampling"),
+    "Optimizer.learning_rate": _SCHEDULES,
+    "RSSM.latent": ("BinaryLatent", "CategoricalLatent", "GaussianLatent"),
+    "WorldModel.kl_scale": _SCHEDULES,
+}
+_AGENT = """stack_size gamma update_horizon min_replay_history update_period target_update_period
+    epsilon_fn epsilon_train epsilon_eval epsilon_decay_period network optimizer loss_type kappa
+    replay_scheme num_atoms vmin vmax num_tau_samples num_tau_prime_samples num_quantile_samples
+    quantile_embedding_dim double_dqn noisy dueling distributional mse_loss
+    num_updates_per_train_step"""
+_AGENTS = "dopamine.jax.agents"
+_NETWORK = "num_layers hidden_units nn_scale fourier_basis_order stack_sizes num_blocks"
+# What may be set of Dopamine. Left out are all places where it writes or reads files, and all that
+# takes objects. Text is a word everywhere.
+DOPAMINE = {
+    "dopamine.discrete_domains.run_experiment.Runner": """num_iterations training_steps
+        evaluation_steps max_steps_per_episode clip_rewards log_every_n use_legacy_logger
+        fine_grained_print_to_console""",
+    f"{_AGENTS}.dqn.dqn_agent.JaxDQNAgent": _AGENT,
+    f"{_AGENTS}.dqn.dqn_agent.create_optimizer": """name learning_rate beta1 beta2 eps
+        centered anneal_learning_rate anneal_steps""",
+    f"{_AGENTS}.full_rainbow.full_rainbow_agent.JaxFullRainbowAgent": _AGENT,
+    f"{_AGENTS}.implicit_quantile.implicit_quantile_agent.JaxImplicitQuantileAgent": _AGENT,
+    f"{_AGENTS}.quantile.quantile_agent.JaxQuantileAgent": _AGENT,
+    f"{_AGENTS}.rainbow.rainbow_agent.JaxRainbowAgent": _AGENT,
+    "dopamine.jax.networks.ClassicControlDQNNetwork": _NETWORK,
+    "dopamine.jax.networks.ClassicControlRainbowNetwork": _NETWORK,
+    "dopamine.jax.networks.ImpalaDQNNetwork": _NETWORK,
+    "dopamine.jax.networks.ImpalaEncoder": _NETWORK,
+    "dopamine.jax.networks.JaxFourierDQNNetwork": _NETWORK,
+    "dopamine.jax.replay_memory.replay_buffer.ReplayBuffer": "max_capacity batch_size compress",
+    "dopamine.jax.replay_memory.samplers.PrioritizedSamplingDistribution": """max_capacity
+        priority_exponent""",
+    "dopamine.metrics.collector_dispatcher.CollectorDispatcher": "collectors",
+    "dopamine.metrics.console_collector.ConsoleCollector": "save_to_file",
+}
+# References in Dopamine's agents, by parameter.
+DOPAMINE_REFERENCES = {
+    "network": (
+        *("ClassicControlDQNNetwork", "ClassicControlRainbowNetwork", "FullRainbowNetwork"),
+        *("ImpalaDQNNetwork", "JaxFourierDQNNetwork"),
+        *("NatureDQNNetwork", "QuantileNetwork", "RainbowNetwork"),
+    ),
+    "epsilon_fn": ("identity_epsilon", "linearly_decaying_epsilon", "zero_epsilon"),
+}
+
+
+class _Reference(NamedTuple):
+    """`@scope/selector` or `@scope/selector()` in a configuration that is not applied."""
+
+    name: str
+    evaluate: bool
+
+    def __repr__(self) -> str:
+        return f"@{self.name}{'()' if self.evaluate else ''}"
+
+
+class _Macro(NamedTuple):
+    """`%name`."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"%{self.name}"
+
+
+class _Collector(config_parser.ParserDelegate):
+    """Keeps references and macros as text. Gin's own delegate looks them up and makes objects."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> _Reference:
+        return _Reference(scoped_configurable_name, evaluate)
+
+    def macro(self, macro_name: str) -> _Macro:
+        return _Macro(macro_name)
+
+
+def import_modules(names: Sequence[str] | None) -> list[str]:
+    """Imports the modules that the caller names with `--import`; what they register is allowed.
+
+    Args:
+      names: modules as in an import statement.
+
+    Returns:
+      The import statements of gin, for the record of a run and for its workers.
+
+    Raises:
+      UserError: a module cannot be imported.
+    """
+    names = names or []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever the module raises is its author's to mend
+            hint = ""
+            if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
+                hint = ": put the directory that has it on PYTHONPATH"
+            raise UserError(
+                f"--import={name} cannot be imported ({type(error).__name__}: {error}){hint}."
+            ) from error
+    return [f"import {name}" for name in names]
+
+
+def warn_about_working_directory(base_dir: str | None) -> None:
+    """Warns if Python looks for modules inside a run, as `cd run; python -m ...` makes it do.
+
+    Python puts the working directory on its path before any code of this package runs, so files of
+    the run can take the place of modules. The console scripts do not.
+    """
+    # What `python -m` puts first is the working directory.
+    searched = sys.path[0] if sys.path else None
+    if base_dir is None or searched is None:
+        return
+    run, place = Path(base_dir).resolve(), Path(searched or os.curdir).resolve()
+    if place == Path.cwd() and (place == run or run in place.parents):
+        print(
+            f"Warning: Python imports modules from the working directory, which lies in the run "
+            f"{run}: call the command from another directory, or use the console scripts "
+            "(dreamer-evaluate, dreamer-dream).",
+            file=sys.stderr,
+        )
+
+
+def read(path: str | os.PathLike) -> str:
+    """The text of a run's configuration.
+
+    Raises:
+      UserError: it is no regular file, or larger than any configuration.
+    """
+    try:
+        # A FIFO would block, and a device would never end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UserError(f"{path} is no regular file: restore it from a copy of the run.")
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    if len(content) > LARGEST:
+        raise UserError(f"{path} is larger than {LARGEST:,} bytes, so it is no configuration.")
+    return content.decode(errors="replace")
+
+
+def check(text: str, source: str) -> None:
+    """Checks a configuration before anything of it is applied.
+
+    Args:
+      text: the configuration, as in config.gin.
+      source: its path, for messages.
+
+    Raises:
+      UserError: it says something that is not allowed, or cannot be parsed.
+    """
+    statements = _statements(text, source)
+    bindings = [item for item in statements if isinstance(item, config_parser.BindingStatement)]
+    checker = _Checker(source, bindings)
+    for statement in statements:
+        checker.statement(statement)
+
+
+def flags(text: str) -> list[str]:
+    """The flags that `evaluate` and `dream` need for a configuration of this process."""
+    statements = _statements(text, "the configuration")
+    modules = {
+        item.module for item in statements if isinstance(item, config_parser.ImportStatement)
+    }
+    names = set(re.findall(r"[\w.]+", text))
+    for configurable in _configurables():
+        short = configurable.selector.rpartition(".")[2]
+        module = configurable.wrapped.__module__
+        # The caller's own script cannot be imported by its name.
+        if _is_callers(configurable) and module != "__main__":
+            used = any(short in name.split(".") for name in names)
+            covered = any(f"{module}.".startswith(f"{name}.") for name in modules)
+            if used and not covered:
+                modules.add(module)
+    try:
+        check(text, "the configuration")
+    except UserError:
+        return ["--trust_imports"]
+    return [f"--import={module}" for module in sorted(modules)]
+
+
+def _statements(text: str, source: str) -> list[Any]:
+    """Parses without applying: names are not looked up, and nothing is imported or read."""
+    try:
+        return list(config_parser.ConfigParser(text, _Collector()))
+    except Exception as error:  # of the tokenizer, of the parser, or of Python's literals
+        problem = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{source} is no gin configuration ({problem[0].strip()}).") from error
+
+
+class _Checker:
+    """Compares statements with the lists."""
+
+    def __init__(self, source: str, bindings: Sequence[config_parser.BindingStatement]):
+        self._source = source
+        # A macro is checked wherever it is used, as if its value stood there.
+        self._macros: dict[str, list[Any]] = {}
+        for binding in bindings:
+            name = self._macro_name(binding)
+            if name is not None:
+                self._macros.setdefault(name, []).append(binding.value)
+
+    @staticmethod
+    def _macro_name(binding: config_parser.BindingStatement) -> str | None:
+        """The name of the macro that a statement defines: `name = 1` or `name/macro.value = 1`."""
+        if not binding.arg_name:
+            return "/".join(filter(None, (binding.scope, binding.selector)))
+        if binding.selector in ("macro", "gin.macro"):
+            return binding.scope
+        return None
+
+    def statement(self, statement: Any) -> None:
+        """Checks one statement."""
+        if isinstance(statement, config_parser.ImportStatement):
+            # Importing what is loaded runs nothing. The exception is gin's own pseudo-package: it
+            # makes every attribute of every module a configurable.
+            if statement.module in sys.modules and not statement.module.startswith("__gin__"):
+                return
+            module = statement.module
+            raise self._refused(
+                f"says '{statement.format()}', which runs code from outside this package",
+                f"--import={module} if you trust this module (in Python, import it before)",
+            )
+        if isinstance(statement, config_parser.IncludeStatement):
+            raise self._refused(f"says 'include {statement.filename!r}', which reads another file")
+        if isinstance(statement, config_parser.BlockDeclaration):
+            self._find(statement.selector)
+            return
+        if self._macro_name(statement) is None:
+            self._binding(statement)
+
+    def _binding(self, statement: config_parser.BindingStatement) -> None:
+        configurable = self._find(statement.selector)
+        where = f"{statement.selector}.{statement.arg_name}"
+        kind: _Kind
+        if _is_callers(configurable):
+            kind = _Caller()
+        elif _is_own(configurable):
+            short = configurable.selector.rpartition(".")[2]
+            parameter = f"{short}.{statement.arg_name}"
+            if short == "create_gym_environment" and _is_setting(configurable, statement.arg_name):
+                kind = _Kind(_WORD, (), settings=True)
+            else:
+                kind = _Kind(TEXTS.get(parameter), REFERENCES.get(parameter, ()))
+        elif statement.arg_name in DOPAMINE.get(configurable.selector, "").split():
+            kind = _Kind(_WORD, DOPAMINE_REFERENCES.get(statement.arg_name, ()))
+        else:
+            raise self._refused(f"binds {where}, which is not on the list of what a run may set")
+        for value in self._values(statement.value, ()):
+            self._value(where, value, kind)
+
+    def _values(self, value: Any, inside: tuple[str, ...]) -> Iterator[Any]:
+        """The value, with every macro replaced by every value that it can have."""
+        if not isinstance(value, _Macro):
+            yield value
+            return
+        if value.name in ("gin.REQUIRED", "REQUIRED"):
+            return
+        # Gin looks a macro up in its scope and in the scopes around it.
+        parts = value.name.split("/")
+        scopes = ["/".join(parts[:count]) for count in range(len(parts) + 1)]
+        found = [item for scope in scopes for item in self._macros.get(scope, [])]
+        if not found or value.name in inside or len(inside) > 20:
+            raise self._refused(f"uses {value!r}, which it does not define")
+        for item in found:
+            yield from self._values(item, (*inside, value.name))
+
+    def _value(self, where: str, value: Any, kind: "_Kind") -> None:
+        """Checks a value and all that is in it."""
+        if value is None or isinstance(value, bool | int | float):
+            return
+        if isinstance(value, _Reference):
+            self._reference(where, value, kind)
+        elif isinstance(value, _Macro):
+            for item in self._values(value, ()):
+                self._value(where, item, kind)
+        elif isinstance(value, str):
+            self._text(where, value, kind)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                self._value(where, item, kind)
+        elif isinstance(value, dict) and kind.settings:
+            for item in (*value.keys(), *value.values()):
+                self._value(where, item, kind)
+        elif not isinstance(kind, _Caller):
+            raise self._refused(f"binds {where} to {_short(value)}, which is not a plain value")
+
+    def _text(self, where: str, value: str, kind: "_Kind") -> None:
+        if isinstance(kind, _Caller):
+            return
+        match = kind.text is not None and re.fullmatch(kind.text, value, re.ASCII)
+        if not match:
+            raise self._refused(f"binds {where} to {_short(value)}, which is not allowed there")
+        package = match.groupdict().get("package")
+        if package is not None:
+            self._package(where, value, package)
+
+    def _package(self, where: str, value: str, package: str) -> None:
+        """Gymnasium imports the package before the colon of an id."""
+        if package in sys.modules:
+            return
+        advice = f"--import={package} if you trust this package (in Python, import it before)"
+        said = f"binds {where} to {_short(value)}"
+        if package not in PACKAGES:
+            raise self._refused(f"{said}, which imports the package '{package}'", advice)
+        found = importlib.util.find_spec(package)
+        origin = found.origin if found is not None else None
+        if origin and Path(self._source).resolve().parent in Path(origin).resolve().parents:
+            raise self._refused(f"{said}, and this package lies in the run itself", advice)
+
+    def _reference(self, where: str, value: _Reference, kind: "_Kind") -> None:
+        configurable = self._find(value.name.rpartition("/")[2], value)
+        if _is_callers(configurable):
+            return
+        short = configurable.selector.rpartition(".")[2]
+        ours = _is_own(configurable) or configurable.selector.startswith("dopamine.jax.")
+        allowed = kind.references
+        if isinstance(kind, _Caller):
+            allowed = tuple({name for names in REFERENCES.values() for name in names})
+        if not ours or short not in allowed:
+            raise self._refused(f"binds {where} to {value!r}, which is not allowed there")
+
+    def _find(self, selector: str, reference: _Reference | None = None) -> Any:
+        """The configurable of a name."""
+        try:
+            # gin has no public list of its configurables.
+            found = gin.config._REGISTRY.get_match(selector)
+        except KeyError:  # several have this name
+            found = None
+        if found is None:
+            raise self._refused(
+                f"names '{reference or selector}', which this package does not know",
+                "--import=<the module that has it> if you trust that module (in Python, import it "
+                "before)",
+            )
+        return found
+
+    def _refused(self, what: str, advice: str = "") -> UserError:
+        advice = f"{advice}, or " if advice else ""
+        return UserError(
+            f"{self._source} {what}: add {advice}--trust_imports (in Python trust_imports=True) if "
+            "you trust this run."
+        )
+
+
+class _Kind(NamedTuple):
+    """What a parameter may be, besides numbers, booleans, None and sequences of these."""
+
+    text: str | None
+    references: tuple[str, ...]
+    settings: bool = False  # whether it may be a dict
+
+
+class _Caller(_Kind):
+    """A parameter of the caller's own code, which knows what it does with its values."""
+
+    def __new__(cls) -> "_Caller":
+        return super().__new__(cls, None, (), True)
+
+
+def _configurables() -> list[Any]:
+    return [configurable for _, configurable in gin.config._REGISTRY.items()]
+
+
+def _is_own(configurable: Any) -> bool:
+    """Whether it belongs to this package, by its name and by its code."""
+    module = configurable.wrapped.__module__ or ""
+    return configurable.selector.startswith("dreamer_tf.") and module.startswith("dreamer_tf.")
+
+
+def _is_callers(configurable: Any) -> bool:
+    """Whether somebody else than this package, Dopamine and gin has registered it."""
+    module = configurable.wrapped.__module__ or ""
+    names = (configurable.selector, f"{module}.")
+    return not any(name.startswith(("dopamine.", "dreamer_tf.", "gin.")) for name in names)
+
+
+def _is_setting(configurable: Any, name: str) -> bool:
+    """Whether a parameter is one of `**settings`, which Gymnasium passes to the environment."""
+    code = configurable.wrapped.__code__
+    return name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
