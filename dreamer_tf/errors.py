@@ -16,6 +16,15 @@ class UserError(Exception):
         self.sentence = sentence
 
 
+def told(error: BaseException) -> str:
+    """Class and message of any exception in one line, even if it cannot print itself."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # code of a user, in an exception of a user
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def did_you_mean(name: str, valid: Iterable[str], count: int = 3) -> str:
     """Suggests valid names for a misspelt one, to end an error message with.
 

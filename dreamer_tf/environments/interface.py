@@ -214,7 +214,7 @@ def check_arrival(
     Raises:
       ValueError: an observation is missing or has another shape, or a number is not finite.
     """
-    if not np.isfinite(reward):
+    if not _is_finite(reward):
         raise ValueError(f"the reward is {reward}")
     for key, box in space.spaces.items():
         if key not in observation:
@@ -222,8 +222,14 @@ def check_arrival(
         value = np.asarray(observation[key])
         if value.shape != box.shape:
             raise ValueError(f"the observation '{key}' has shape {value.shape}, not {box.shape}")
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
+        if value.dtype.kind == "f" and not _is_finite(value):
             raise ValueError(f"the observation '{key}' has numbers that are not finite")
+
+
+def _is_finite(value: np.ndarray | float) -> bool:
+    """Whether all numbers are finite in float32, which is what agents compute with."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.asarray(value, np.float32)).all())
 
 
 class DopamineEnvironment:

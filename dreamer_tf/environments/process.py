@@ -2,12 +2,12 @@
 
 MuJoCo's software rendering cannot share a process with TensorFlow. Both bring their own LLVM; Mesa
 finds TensorFlow's copy first and crashes. So the control suite runs in a child process that never
-imports TensorFlow. The child ends when the connection closes, however the parent ended.
+imports TensorFlow. The child ends when the connection closes, however the parent ended and whatever
+the child is doing.
 """
 
 import importlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.environments.interface import Environment, Observation, complete
-from dreamer_tf.errors import UserError
+from dreamer_tf.environments.lifeline import (
+    GRACE,
+    end_with_parent,
+    hang_up,
+    leave_signals_to_parent,
+)
+from dreamer_tf.errors import UserError, told
 
 
 class ProcessEnvironment(Environment):
@@ -41,11 +47,12 @@ class ProcessEnvironment(Environment):
         """
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join([root, *(os.path.abspath(place) for place in sys.path)])
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=os.environ | {"PYTHONPATH": path},
+            # `-m` would search the working directory, also where this process does not.
+            env=os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         )
         theirs.close()
         self._connection = Connection(ours.detach())
@@ -68,7 +75,11 @@ class ProcessEnvironment(Environment):
     def close(self) -> None:
         """Ends the child process."""
         self._connection.close()
-        self._process.wait(timeout=10)
+        try:
+            self._process.wait(timeout=2 * GRACE)
+        except subprocess.TimeoutExpired:  # it hangs where Python cannot end it
+            self._process.kill()
+            self._process.wait()
 
     def _call(self, method: str, *arguments: Any) -> Any:
         try:
@@ -91,6 +102,7 @@ def _make(factory: str, settings: dict[str, Any]) -> Environment:
 
 def _serve(connection: Connection) -> None:
     """Answers requests until the connection closes."""
+    end_with_parent(hang_up(connection.fileno()))
     environment = None
     while True:
         try:
@@ -106,16 +118,17 @@ def _serve(connection: Connection) -> None:
             answer: tuple[bool, Any] = (True, result)
         except UserError as error:
             answer = (False, UserError(error.sentence))
-        except Exception as error:  # its class may not be importable in the parent
-            answer = (False, RuntimeError(f"{type(error).__name__}: {error}"))
+        # Also SystemExit and the like. The class may not be importable in the parent.
+        except BaseException as error:
+            answer = (False, RuntimeError(told(error)))
         try:
             connection.send(answer)
         except BrokenPipeError:
             return
+        except Exception as error:  # what the environment returned cannot be sent
+            connection.send((False, RuntimeError(told(error))))
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole process group; only the parent decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_signals_to_parent()
     _serve(Connection(int(sys.argv[1])))

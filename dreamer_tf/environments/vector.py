@@ -6,7 +6,7 @@ lose the last observation or add a step that nobody took.
 """
 
 import os
-import signal
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +20,13 @@ from dreamer_tf.environments.interface import (
     EnvironmentLike,
     GymnasiumEnvironment,
 )
+from dreamer_tf.environments.lifeline import (
+    end_with_parent,
+    leave_signals_to_parent,
+    parent_exit,
+)
 from dreamer_tf.environments.registry import FACTORY
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import UserError, told
 from dreamer_tf.settings.configurable import configurable
 
 
@@ -44,15 +49,42 @@ class _Maker:
         return state
 
     def __call__(self) -> gymnasium.Env:
-        if os.getpid() != self._process:
-            # Ctrl-C and the signals of a cluster reach the whole process group. Only the parent
-            # decides when to stop; a worker ends when its connection closes.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.getpid() == self._process:
+            return GymnasiumEnvironment(self._create())
+        leave_signals_to_parent()
+        end_with_parent(parent_exit())
+        try:
             if self._create is None:
                 gin.parse_config(self._config, skip_unknown=True)
                 self._create = gin.get_configurable(self._name)
-        return GymnasiumEnvironment(self._create())
+            return _WorkerEnvironment(self._create())
+        except BaseException as error:  # Gymnasium would print a traceback
+            print(f"A worker cannot make its environment ({told(error)}).", file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(1)
+
+
+class _WorkerEnvironment(GymnasiumEnvironment):
+    """An environment in a worker. All its exceptions can be sent to the parent.
+
+    Gymnasium's worker sends the class of an exception. If that class cannot be pickled, the parent
+    waits for ever; and it does not send SystemExit and the like at all.
+    """
+
+    def reset(self, **settings: Any) -> Any:
+        return _sendable(super().reset, **settings)
+
+    def step(self, action: Any) -> Any:
+        return _sendable(super().step, action)
+
+
+def _sendable(function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+    try:
+        return function(*arguments, **settings)
+    except UserError as error:
+        raise UserError(error.sentence) from None
+    except BaseException as error:
+        raise RuntimeError(told(error)) from None
 
 
 @configurable(denylist=["create_environment_fn", "num_environments"])

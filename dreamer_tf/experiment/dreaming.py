@@ -13,6 +13,7 @@ from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Environment, Observation
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment.guard import ask
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 
@@ -57,7 +58,7 @@ def in_environment(
     inspector = agent.learner.inspector
     # Random actions come from the space, and must repeat with the seed.
     environment.action_space.seed(seed)
-    observation, ended = environment.reset(seed), False
+    observation, ended = ask(environment, environment.reset, seed), False
     truth: list[Observation] = []
     prediction: list[Observation] = []
     while True:
@@ -118,7 +119,7 @@ def in_replay(
 
 
 def _step(environment: Environment, action: Any) -> tuple[Observation, bool]:
-    observation, _, terminated, truncated, _ = environment.step(action)
+    observation, _, terminated, truncated, _ = ask(environment, environment.step, action)
     return observation, terminated or truncated
 
 

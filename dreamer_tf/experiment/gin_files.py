@@ -32,6 +32,7 @@ CHANGEABLE = (
     "Runner.fine_grained_print_to_console",
     "DreamerRunner.checkpoints_kept",
     "DreamerRunner.environment_restarts",
+    "DreamerRunner.step_timeout",
     "DreamerRunner.progress_bar",
     "DreamerRunner.dream_every",
     "DreamerRunner.dream_length",

@@ -1,4 +1,8 @@
-"""Everything that can go wrong in an environment: exceptions, dead workers, bad observations."""
+"""Everything that can go wrong in an environment: exceptions, dead workers, bad observations.
+
+Any way out of an environment's code other than a result is a failure of the environment, also
+SystemExit, KeyboardInterrupt and GeneratorExit: code of a user must not end a run with exit code 0.
+"""
 
 import contextlib
 import sys
@@ -6,16 +10,65 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from absl import logging
 from gymnasium.vector import VectorEnv
 
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
+from dreamer_tf.environments.interface import (
+    DopamineEnvironment,
+    Environment,
+    EnvironmentLike,
+    complete,
+)
+from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.environments.vector import create_vector_environment
-from dreamer_tf.errors import UserError
-from dreamer_tf.experiment.signals import Interrupted, StopRequest
+from dreamer_tf.errors import UserError, told
+from dreamer_tf.experiment.deadline import Deadline, TookTooLong
+from dreamer_tf.experiment.signals import Interrupted, StopRequest, is_ctrl_c
 
 
-class EnvironmentFailure(RuntimeError):
-    """The environment raised an exception. Everything before it has been saved."""
+class EnvironmentFailure(UserError):
+    """The environment raised an exception. In a training, everything before it has been saved."""
+
+
+def construct(create: Callable[[], Environment | EnvironmentLike]) -> Environment:
+    """Makes an environment.
+
+    Args:
+      create: makes it.
+
+    Raises:
+      UserError: it cannot be made, for whatever reason.
+    """
+    try:
+        return complete(create())
+    except UserError:
+        raise
+    except BaseException as error:
+        problem = told(error).split(" In call to configurable")[0]
+        # gin's message about a missing parameter is explained elsewhere.
+        if is_ctrl_c(error) or "Required bindings for" in problem:
+            raise
+        logging.debug("The environment cannot be made:", exc_info=True)
+        raise UserError(
+            f"The environment cannot be made ({problem}): correct {FACTORY}, the parameters of the "
+            "environment or its code; --verbosity=1 shows where."
+        ) from error
+
+
+def ask(environment: Environment, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a method of an environment outside of a training.
+
+    Raises:
+      EnvironmentFailure: it left the method in another way than by returning.
+    """
+    try:
+        return function(*arguments)
+    except UserError:
+        raise
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
+        raise EnvironmentFailure(f"{environment.name} failed ({told(error)}).") from error
 
 
 class EnvironmentGuard:
@@ -38,6 +91,7 @@ class EnvironmentGuard:
         stop: StopRequest,
         base_dir: str,
         agent_steps: Callable[[], int],
+        step_timeout: float | None = None,
     ):
         """Makes nothing yet: Dopamine's Runner decides when.
 
@@ -48,6 +102,7 @@ class EnvironmentGuard:
           stop: a request to stop interrupts the run before the next call.
           base_dir: base directory of the run, for messages.
           agent_steps: counts the agent steps of the run, for messages.
+          step_timeout: longest duration of one call, in seconds; None for no limit.
         """
         if create is None:
             raise UserError(
@@ -60,12 +115,21 @@ class EnvironmentGuard:
         self._stop = stop
         self._base_dir = base_dir
         self._agent_steps = agent_steps
+        self._step_timeout = step_timeout
+        self._deadline = Deadline(step_timeout)
+        self._patience = Deadline(None)  # making environments takes longer than a step
+        # A step that hangs must not swallow the signal.
+        stop.on_request = self._hurry
         self.vector: VectorEnv | None = None
         self.seconds = 0.0
 
     def make(self) -> DopamineEnvironment:
-        """Makes the single environment."""
-        self.single = DopamineEnvironment(self._create())
+        """Makes the single environment.
+
+        Raises:
+          UserError: it cannot be made.
+        """
+        self.single = DopamineEnvironment(construct(self._create))
         return self.single
 
     def make_vector(self) -> None:
@@ -78,33 +142,46 @@ class EnvironmentGuard:
 
         Raises:
           Interrupted: the run was asked to stop.
-          EnvironmentFailure: the function raised an exception.
+          EnvironmentFailure: it did not return, or not in time.
         """
+        return self._call(self._deadline, function, *arguments, **settings)
+
+    def _call(
+        self, deadline: Deadline, function: Callable[..., Any], *arguments: Any, **settings: Any
+    ) -> Any:
         if self._stop.requested:
             raise Interrupted
         started = time.perf_counter()
         try:
-            return function(*arguments, **settings)
-        except UserError:
-            raise  # no restart helps
-        except Exception as error:
+            with deadline:
+                return function(*arguments, **settings)
+        except BaseException as error:
             if self._stop.requested:  # the signal has reached the environment too
                 raise Interrupted from error
+            if is_ctrl_c(error):
+                raise
+            problem = error.sentence if isinstance(error, UserError) else told(error)
+            if isinstance(error, TookTooLong):
+                problem = f"no answer in DreamerRunner.step_timeout = {self._step_timeout} seconds"
             raise EnvironmentFailure(
                 f"{self.single.environment.name} failed at agent step {self._agent_steps() + 1:,} "
-                f"({type(error).__name__}: {error}); all steps before it are saved in "
-                f"{self._base_dir}."
+                f"({problem}); all steps before it are saved in {self._base_dir}."
             ) from error
         finally:
             self.seconds += time.perf_counter() - started
+
+    def _hurry(self) -> None:
+        self._deadline.hurry()
+        self._patience.hurry()
 
     def use_restart(self, failure: EnvironmentFailure) -> None:
         """Counts a restart and announces it.
 
         Raises:
-          EnvironmentFailure: the given one, if no restart is left.
+          EnvironmentFailure: the given one, if no restart is left or none can help.
         """
-        if not self._restarts_left:
+        # A UserError says what to change in the environment. It would be the same after a restart.
+        if not self._restarts_left or isinstance(failure.__cause__, UserError):
             raise failure
         self._restarts_left -= 1
         left = f"{self._restarts_left} restart{'' if self._restarts_left == 1 else 's'} left"
@@ -116,12 +193,12 @@ class EnvironmentGuard:
         Raises:
           EnvironmentFailure: they cannot be made.
         """
-        with contextlib.suppress(Exception):  # what has failed may fail to close
+        with contextlib.suppress(BaseException):  # what has failed may fail to close
             self.single.environment.close()
         # The single environment first: its spaces are needed even if the workers fail.
-        self.call(self.make)
+        self._call(self._patience, self.make)
         self.close_vector()
-        self.call(self.make_vector)
+        self._call(self._patience, self.make_vector)
 
     def close_vector(self) -> None:
         """Ends the workers, even if some of them are dead."""

@@ -13,12 +13,13 @@ from typing import IO
 
 import gin
 
-from dreamer_tf.environments.interface import Environment, boxes, complete
+from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, trust
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
+from dreamer_tf.experiment.guard import construct
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
@@ -47,7 +48,7 @@ def make_environment() -> Environment:
             f"{FACTORY} is {reference}, but must name a class or function, as in @AtariEnvironment "
             "without parentheses."
         )
-    return complete(reference.scoped_configurable_fn())
+    return construct(reference.scoped_configurable_fn)
 
 
 def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:

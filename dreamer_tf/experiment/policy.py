@@ -25,6 +25,7 @@ from dreamer_tf.experiment import dreaming, launch
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
+from dreamer_tf.experiment.guard import ask
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
@@ -132,15 +133,21 @@ class Policy:
 
         Returns:
           The return and the number of agent steps.
+
+        Raises:
+          EnvironmentFailure: the environment failed.
         """
         self.reset()
-        observation = self.environment.reset(seed)
+        environment = self.environment
+        observation = ask(environment, environment.reset, seed)
         total, steps, ended = 0.0, 0, False
         while not ended and steps < self._max_steps:
             if frames is not None and len(frames) < max_frames:
-                frames.append(np.asarray(self.environment.render()))
+                frames.append(np.asarray(ask(environment, environment.render)))
             action = self(observation)
-            observation, reward, terminated, truncated, info = self.environment.step(action)
+            observation, reward, terminated, truncated, info = ask(
+                environment, environment.step, action
+            )
             ended = terminated or truncated
             if info.get("life_lost"):
                 self.reset()  # as in training, where a lost life ends an episode for the agent

@@ -23,7 +23,7 @@ from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import NonNegativeInt, PositiveInt, Size
+from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt, Size
 from dreamer_tf.storage import disk, log_files, milestone
 from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore
 
@@ -52,6 +52,7 @@ class DreamerRunner(Runner):
         seed: int = 0,
         num_environments: Size = 1,
         environment_restarts: NonNegativeInt = 0,
+        step_timeout: PositiveFloat | None = None,
         checkpoints_kept: PositiveInt = 3,
         progress_bar: bool = True,
         dream_every: NonNegativeInt = 1,
@@ -69,6 +70,9 @@ class DreamerRunner(Runner):
           environment_restarts: how often a process restarts the environment after a failure. The
             running episode is kept as truncated. After the last restart, a failure saves and stops
             the run.
+          step_timeout: seconds after which a step or reset of the environments counts as failed;
+            None to wait for ever. With workers it ends every step. Otherwise it ends Python code
+            and waiting, but not code in C that computes for ever.
           checkpoints_kept: how many checkpoints are kept.
           progress_bar: whether standard error shows a progress bar.
           dream_every: iterations between two looks at the world model; 0 for none. A look is
@@ -92,6 +96,7 @@ class DreamerRunner(Runner):
             self._stop,
             base_dir,
             lambda: self._agent.agent_steps,
+            step_timeout,
         )
         self._reporter = Reporter(base_dir, seed, dreams)
         self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
@@ -174,10 +179,11 @@ class DreamerRunner(Runner):
         Raises:
           Interrupted: a signal asked the run to stop. Everything has been saved.
           EnvironmentFailure: the environment failed too often. Everything before has been saved.
-          UserError: the disk is full, or the agent cannot continue.
+          UserError: the disk is full, the base directory was deleted, or the agent cannot
+            continue.
         """
         try:
-            with self._stop.listening(), disk.user_errors(self._disk_failed):
+            with self._stop.listening(), _failures_told(self._base_dir, self._disk_failed):
                 for iteration in range(self._start_iteration, self._num_iterations):
                     statistics = self._run_one_iteration(iteration)
                     if self._logger is not None:
@@ -381,3 +387,18 @@ class DreamerRunner(Runner):
     def _end_episode(self, reward: float, terminal: bool = True) -> None:
         """Passes the last observation on, which Dopamine's Runner leaves out."""
         self._agent.end_episode(reward, terminal, self._last_observation)
+
+
+@contextlib.contextmanager
+def _failures_told(base_dir: str, disk_failed: Callable[[str], str]) -> Iterator[None]:
+    """Turns failures of the disk into sentences, and the missing files of a deleted directory."""
+    try:
+        with disk.user_errors(disk_failed):
+            yield
+    except disk.ERRORS as error:
+        if os.path.isdir(base_dir):
+            raise
+        raise UserError(
+            f"The run stopped, because its base directory {base_dir} was deleted: restore it from "
+            "a copy, or start the run anew."
+        ) from error

@@ -1,11 +1,55 @@
-"""Stopping a run by SIGINT (Ctrl-C) and SIGTERM."""
+"""Stopping a run by SIGINT (Ctrl-C), SIGTERM and SIGHUP."""
 
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def say(sentence: str) -> None:
+    """Writes to standard error from a signal handler, even if nobody can read it any more."""
+    # A terminal that is gone, a closed stream, or a stream that was just being written.
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether an exception is a real Ctrl-C, and not one that some code has raised itself.
+
+    Python raises KeyboardInterrupt for the signal only while its own handler is installed.
+    """
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+
+def end_at_once(resumable: bool) -> None:
+    """Answers `SIGNALS` with a sentence and the end of the process, where nothing needs saving.
+
+    A run listens by itself while it trains. This is for the time before and after, and for the
+    other commands.
+
+    Args:
+      resumable: whether the same command can simply be started again, as a cluster does after
+        SIGTERM and exit code 75 (EX_TEMPFAIL).
+    """
+
+    def end(number: int, frame: Any) -> None:
+        name = signal.Signals(number).name
+        advice = " Start the same command again." if resumable else ""
+        say(f"\nStopped by {name}; nothing is lost.{advice}")
+        # An exception could be swallowed by whatever is being imported or made.
+        os._exit(75 if resumable and number != signal.SIGINT else 128 + number)
+
+    for number in SIGNALS:
+        # What is ignored stays ignored, as SIGHUP under nohup.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 class Interrupted(Exception):
@@ -19,12 +63,20 @@ class StopRequest:
         """No stop is requested at first."""
         self.requested = False
         self._saving = False
+        # Called by the first signal, as for a call that does not return by itself.
+        self.on_request: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles SIGINT and SIGTERM inside the block, if it runs in the main thread."""
+        """Handles `SIGNALS` inside the block, if it runs in the main thread.
+
+        A signal that the process ignores stays ignored: `nohup` does that with SIGHUP, and a shell
+        with SIGINT of what runs in the background.
+        """
         before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
             try:
                 before[number] = signal.signal(number, self._handle)
             except ValueError:  # not in the main thread
@@ -46,11 +98,9 @@ class StopRequest:
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.requested and not self._saving:
-            print("\nStopped at once; the last checkpoint is intact.", file=sys.stderr, flush=True)
+            say("\nStopped at once; the last checkpoint is intact.")
             os._exit(128 + number)  # an exception would wait for the running update
         if not self.requested:
-            print(
-                "\nSaving at the next agent step; a second signal stops without saving.",
-                file=sys.stderr,
-            )
+            say("\nSaving at the next agent step; a second signal stops without saving.")
+            self.on_request()
         self.requested = True

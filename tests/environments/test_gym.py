@@ -257,7 +257,7 @@ def test_a_factory_of_the_user_trains_with_the_command(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     [line] = [line for line in result.stdout.splitlines() if line.startswith("evaluate ")]
-    assert line.endswith("--trust_imports") and "--video" not in line
+    assert line.endswith("--import=maze") and "--video" not in line
     # Episodes of five steps are long enough for a dream; vectors are drawn as curves.
     assert list((tmp_path / "run/dreams").glob("*.gif"))
 

@@ -109,7 +109,7 @@ MECHANISMS = {
     ),
     "what an environment delivers is checked": (
         "environments/interface.py",
-        '    if not np.isfinite(reward):\n        raise ValueError(f"the reward is {reward}")',
+        '    if not _is_finite(reward):\n        raise ValueError(f"the reward is {reward}")',
         "    return",
         "tests/experiment/test_rollout.py::test_what_an_environment_delivers_is_checked",
     ),
