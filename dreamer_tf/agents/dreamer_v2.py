@@ -26,7 +26,7 @@ from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
 from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError
 from dreamer_tf.open_loop.prediction import Inspection
-from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt
 from dreamer_tf.storage import faults
@@ -122,6 +122,7 @@ class DreamerV2Agent(Agent):
         # Updates wait until every environment of a step has been recorded.
         self._due = 0
         self._first_update_step = 0
+        self._has_looked = False  # at the data of the random start
         self._ratio = float(train_ratio)  # as measured when the newest update began
 
     @property
@@ -206,22 +207,21 @@ class DreamerV2Agent(Agent):
         before = self.updates - self.pretrain_updates
         if self.updates == 0:
             self._first_update_step = self.agent_steps
-            for _ in range(self.pretrain_updates):
-                self._begin_updates(1)  # one at a time, because so many batches take much memory
-                self.wait()
+            due += self.pretrain_updates
         elif before > 0:
             self._ratio = (self.agent_steps - self._first_update_step) / before
-        self._begin_updates(due)
-
-    def _begin_updates(self, count: int) -> None:
-        assert self.replay is not None  # `learn` has checked it
-        started = time.perf_counter()
         # Sampled here, not in the thread, because this thread adds the next steps.
-        batches = [self.replay.sample() for _ in range(count)]
+        self._updates.begin(due, self._sample)
+
+    def _sample(self) -> Sequences:
+        assert self.replay is not None  # `learn` has asked
+        started = time.perf_counter()
+        batch = self.replay.sample()
         self.seconds["sampling"] += time.perf_counter() - started
-        if self.updates == 0:
-            data_checks.say(batches[0], self.learner.world_model.reward_transform)
-        self._updates.begin(batches)
+        if not self.updates and not self._has_looked:
+            data_checks.say(batch, self.learner.world_model.reward_transform)
+            self._has_looked = True
+        return batch
 
     def rehearse(self, repetitions: int = 0) -> Rehearsal | None:
         """Makes an update on made-up data and takes it back."""

@@ -4,7 +4,7 @@ import concurrent.futures
 import glob
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.storage.files import save_arrays
 
 _BATCHES_KEPT = 3
+# Batches that wait for the thread. With one environment there is one update at a time.
+_BATCHES_AHEAD = 8
 _GRADIENT_NORMS = {
     "world_model": "model_gradient_norm",
     "actor": "actor_gradient_norm",
@@ -49,14 +51,24 @@ class UpdateThread:
         self._seconds = seconds
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "update") if overlap else None
         self._running: concurrent.futures.Future | None = None
+        # Metrics and seconds of the updates that did not wait for the thread.
+        self._early: tuple[list[dict[str, float]], float] = ([], 0.0)
 
     @property
     def overlaps(self) -> bool:
         """Whether updates run in a thread of their own."""
         return self._thread is not None
 
-    def begin(self, batches: Sequence[Sequences]) -> None:
-        """Begins one update on each batch. The updates before them must be finished."""
+    def begin(self, count: int, sample: Callable[[], Sequences]) -> None:
+        """Begins updates. The updates before them must be finished.
+
+        Args:
+          count: how many.
+          sample: draws the batch of one. It is called in this thread, before `begin` returns. Only
+            a few batches are in memory at once, however many updates there are.
+        """
+        self._early = self._update(sample() for _ in range(count - _BATCHES_AHEAD))
+        batches = [sample() for _ in range(min(count, _BATCHES_AHEAD))]
         # The first update compiles. The policy would compete with it for the same cores.
         if self._thread is not None and self._learner.num_traces:
             self._running = self._thread.submit(self._update, batches)
@@ -81,18 +93,19 @@ class UpdateThread:
         # Cleared first: an error in the thread is raised once, not at every later call.
         running, self._running = self._running, None
         metrics, seconds = running.result()
+        (early, time_before), self._early = self._early, ([], 0.0)
         # Not earlier: the policy would act with weights of which only some have been updated.
         self._learner.acting.refresh()
         self._seconds["waiting"] += time.perf_counter() - started
-        self._seconds["update"] += seconds
-        return metrics
+        self._seconds["update"] += seconds + time_before
+        return early + metrics
 
     def close(self) -> None:
         """Ends the thread after the update that is running."""
         if self._thread is not None:
             self._thread.shutdown()
 
-    def _update(self, batches: Sequence[Sequences]) -> tuple[list[dict[str, float]], float]:
+    def _update(self, batches: Iterable[Sequences]) -> tuple[list[dict[str, float]], float]:
         """Metrics of each update, and the seconds of all of them."""
         started = time.perf_counter()
         metrics = []

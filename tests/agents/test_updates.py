@@ -36,12 +36,16 @@ def thread(learner, overlap, limit=10):
     return UpdateThread(learner, NonFiniteGuard(None, limit), overlap, seconds), seconds
 
 
+def begin(updates, *batches):
+    updates.begin(len(batches), iter(batches).__next__)
+
+
 @pytest.mark.parametrize("overlap", [True, False])
 def test_the_policy_gets_the_weights_when_the_updates_are_finished(overlap):
     learner = CountingLearner()
     updates, seconds = thread(learner, overlap)
     assert updates.overlaps == overlap and updates.finish() == []
-    updates.begin(["a", "b"])
+    begin(updates, "a", "b")
     assert learner.policy == 0
     assert [found["model_loss"] for found in updates.finish()] == [1.0, 2.0]
     assert learner.policy == 2 and updates.finish() == []
@@ -52,14 +56,14 @@ def test_the_policy_gets_the_weights_when_the_updates_are_finished(overlap):
 def test_the_update_that_compiles_runs_in_place():
     learner = CountingLearner(traced=False)
     updates, _ = thread(learner, overlap=True)
-    updates.begin(["a"])
+    begin(updates, "a")
     assert learner.updates == 1  # before anybody waited
     updates.close()
 
 
 def test_metrics_that_are_not_finite_are_left_out():
     updates, _ = thread(CountingLearner(), overlap=False)
-    updates.begin(["bad"])
+    begin(updates, "bad")
     [found] = updates.finish()
     assert "kl" not in found and found["model_loss"] == 1.0
 
@@ -68,7 +72,7 @@ def test_metrics_that_are_not_finite_are_left_out():
 def test_an_error_in_the_thread_reaches_the_caller(overlap):
     updates, _ = thread(CountingLearner(), overlap, limit=1)
     with pytest.raises(UserError, match="kl were not finite in update 1"):
-        updates.begin(["bad"])
+        begin(updates, "bad")
         updates.finish()
     updates.close()
 
