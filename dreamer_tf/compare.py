@@ -93,7 +93,7 @@ def _paper(request: comparison.Request, form: str) -> int:
 
 def run() -> None:
     """Entry point of the console script `dreamer-compare`."""
-    command_line.run(main)
+    command_line.run(main, prints=True)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Entry point of the console script `dreamer-evaluate`."""
-    command_line.run(main)
+    command_line.run(main, prints=True)
 
 
 if __name__ == "__main__":

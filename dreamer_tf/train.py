@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Entry point of the console script `dreamer-train`."""
-    command_line.run(main)
+    command_line.run(main, resumable=True)
 
 
 if __name__ == "__main__":

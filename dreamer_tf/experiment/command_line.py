@@ -9,17 +9,25 @@ from collections.abc import Callable, Sequence
 from absl import app, flags, logging
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import places, signals, streams
 
 USER_ERROR = 2
 
 
-def run(main: Callable[[Sequence[str]], int | None]) -> None:
+def run(
+    main: Callable[[Sequence[str]], int | None], *, resumable: bool = False, prints: bool = False
+) -> None:
     """Runs a command. A user's error becomes one sentence on standard error and exit code 2.
 
     Args:
       main: takes the arguments that are not flags and returns an exit code. It imports TensorFlow
         itself, so that wrong flags and `--help` are answered at once.
+      resumable: whether the same command can be started again after a signal.
+      prints: whether standard output is the result of the command.
     """
+    streams.use_utf8()
+    streams.prepare()
+    signals.end_at_once(resumable)
 
     def guarded(argv: Sequence[str]) -> int | None:
         if not flags.FLAGS["verbosity"].present:
@@ -27,7 +35,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         if len(argv) > 1:
             return _fail(f"'{argv[1]}' is not a flag: every argument is --name=value.")
         try:
-            return main(argv)
+            places.check_flags(flags.FLAGS.flag_values_dict())
+            return streams.exit_code(main(argv), prints)
         except UserError as error:
             return _fail(error.sentence)
         # Only what the user can change; other failures of the system keep their traceback.

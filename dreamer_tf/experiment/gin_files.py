@@ -17,6 +17,7 @@ from absl import logging
 
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.experiment import gin_stack, trust
+from dreamer_tf.experiment.places import check_local
 from dreamer_tf.settings.bindings import check_values
 from dreamer_tf.storage import milestone
 from dreamer_tf.storage.files import replace_text
@@ -303,6 +304,7 @@ def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> 
     Raises:
       UserError: there is no run, or it says what only a trusted run may say.
     """
+    check_local("base_dir", base_dir)
     path = os.path.join(base_dir, CONFIG_FILE)
     if not os.path.exists(path):
         raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")

@@ -20,6 +20,7 @@ from dreamer_tf.experiment import gin_files, trust
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.guard import construct
+from dreamer_tf.experiment.places import check_local
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
@@ -72,6 +73,7 @@ def make_runner(
     Raises:
       UserError: the directory belongs to another run, is in use, or cannot be written.
     """
+    check_local("base_dir", base_dir)
     try:
         os.makedirs(base_dir, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
