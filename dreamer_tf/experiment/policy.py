@@ -211,8 +211,8 @@ def load_policy(
       base_dir: base directory of the run.
       seed: of the sampling of latents (and of actions, if the evaluation samples them).
       environment: for a run that `train_agent` started with an environment of its own.
-      trust_imports: whether the run's gin configuration may import Python modules (as for an
-        environment of your own), which runs their code.
+      trust_imports: whether the run's gin configuration may import Python modules, read files and
+        call any function. It may use modules of your own without that if you have imported them.
 
     Raises:
       UserError: there is no run, it has no checkpoint yet, or it imports modules.

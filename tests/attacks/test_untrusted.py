@@ -1,13 +1,17 @@
 """A run directory from a stranger: whatever its configuration says, nothing of it is executed."""
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
 import shutil
+import subprocess
 import sys
 
 import gin
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import dreamer_tf
 from dreamer_tf.environments.registry import ENVIRONMENTS
@@ -239,6 +243,101 @@ def test_the_lists_name_what_exists(configurables):
     assert scheduled == {
         name for name, names in trust.REFERENCES.items() if "linear_schedule" in names
     }
+
+
+TOKENS = (
+    *("\n", "\n  ", " = ", "=", ":", "/", ".", "(", ")", "[", "]", "{", "}", ",", "@", "%", "#"),
+    *(ID, FACTORY, "RSSM.latent", "RSSM.units", "RSSM:", "units", "RSSM.activation", "NAME"),
+    *("Runner.base_dir", "Logger", "Runner", "CategoricalLatent", "linear_schedule", "macro"),
+    *("macro.value", "gin.macro", "gin.singleton", "gin.REQUIRED", "scope", "from", "import"),
+    *("include", "evil", "os", "__gin__", "dynamic_registration", "as", "create_gym_environment"),
+    *("'evil:x'", "'CartPole-v1'", "'/tmp/evil'", '"', "'", "\\\n", "1", "-1e3", "None", "True"),
+    *("ActorCritic.entropy_scale", "JaxDQNAgent.network", "ImpalaDQNNetwork", "\0", "\t", "ü"),
+)
+LINES = st.builds(
+    "{}{}{} = {}{}{}".format,
+    st.sampled_from(["", "a/", "a/b/"]),
+    st.sampled_from([*trust.REFERENCES, *trust.TEXTS, "Runner.base_dir", "NAME", "macro.value"]),
+    st.sampled_from(["", ".x", "/macro.value"]),
+    st.sampled_from(["", "[", "(", "{1: "]),
+    st.sampled_from(
+        ["@Runner", "@Logger()", "@a/CategoricalLatent()", "@Catch", "%NAME", "%a/NAME", "'evil:x'"]
+        + ["'../x'", "'CartPole-v1'", "1", "@linear_schedule()", "@create_gym_environment"]
+    ),
+    st.sampled_from(["", "]", ",)", "}"]),
+)
+
+
+def macros_replaced(value, depth=0):
+    """A value as gin will see it: every macro is looked up in its scope and those around it."""
+    if isinstance(value, list | tuple | dict):
+        items = value.items() if isinstance(value, dict) else value
+        return [macros_replaced(item, depth) for item in items]
+    if getattr(value, "selector", "") != "gin.macro" or depth > 9:
+        return value
+    for count in range(len(value.scopes), -1, -1):
+        bound = gin.config._CONFIG.get(("/".join(value.scopes[:count]), "gin.macro"), {})
+        if "value" in bound:
+            return macros_replaced(bound["value"], depth + 1)
+    return value
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(TOKENS), max_size=12).map("".join),
+        st.lists(LINES, max_size=4).map("\n".join),
+    )
+)
+def test_what_passes_the_check_names_nothing_else(text):
+    """Gin applies it afterwards, and may read it differently from the check."""
+    gin.clear_config()
+    try:
+        trust.check(text, "config.gin")
+    except UserError:
+        return
+    before = set(sys.modules)
+    with contextlib.suppress(UserError):
+        gin_files.parse([], [text])
+    assert set(sys.modules) == before
+    allowed = {name for names in trust.REFERENCES.values() for name in names}
+    for names in trust.DOPAMINE_REFERENCES.values():
+        allowed.update(names)
+    used = [
+        (key[1], parameter, value)
+        for key, bound in gin.config._CONFIG.items()
+        for parameter, value in bound.items()
+        if key[1] != "gin.macro"
+    ]
+    for selector, parameter, value in used:
+        assert parameter != "base_dir"
+        value = macros_replaced(value)
+        for reference in gin.config.iterate_references({"": value}):
+            name = reference.selector.rpartition(".")[2]
+            assert name in allowed | {"macro", "constant"}, (selector, parameter, text)
+        assert "evil" not in repr(value) and "../" not in repr(value), text
+
+
+@pytest.mark.ci
+def test_a_child_process_runs_no_module_of_the_working_directory(tmp_path):
+    """The console scripts do not search it, so their children must not either."""
+    if sys.version_info < (3, 11):
+        pytest.skip("Python 3.10 cannot leave the working directory out")
+    (tmp_path / "run").mkdir()
+    for name in ("cv2", "gin", "numpy"):
+        (tmp_path / f"run/{name}.py").write_text("open('code_was_run', 'w')\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from dreamer_tf.environments.process import ProcessEnvironment\n"
+        "child = ProcessEnvironment('dreamer_tf.environments.gym:create_gym_environment',"
+        " id='CartPole-v1')\n"
+        "print(child.name)\nchild.close()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, script], cwd=tmp_path / "run", capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout == "CartPole-v1\n", result.stderr
+    assert not (tmp_path / "run/code_was_run").exists()
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,43 @@ MECHANISMS = {
         "    pass",
         "tests/experiment/test_gin_files.py::test_the_configuration_of_a_run_imports_nothing",
     ),
+    "references of a run are allow-listed": (
+        "experiment/trust.py",
+        "if not ours or short not in allowed:",
+        "if False:",
+        "tests/attacks/test_untrusted.py::test_the_configuration_of_a_stranger_is_refused",
+    ),
+    "packages that a run names are allow-listed": (
+        "experiment/trust.py",
+        "if package not in PACKAGES:",
+        "if False:",
+        "tests/attacks/test_untrusted.py::test_the_configuration_of_a_stranger_is_refused",
+    ),
+    "every way out of an environment is a failure": (
+        "experiment/guard.py",
+        "        except BaseException as error:\n            if self._stop.requested:",
+        "        except Exception as error:\n            if self._stop.requested:",
+        "tests/attacks/test_environments.py::test_every_way_out_of_an_environment_is_its_failure",
+    ),
+    "a step that hangs is ended": (
+        "experiment/deadline.py",
+        "            raise TookTooLong",
+        "            pass",
+        "tests/experiment/test_deadline.py::test_a_call_that_hangs_is_ended",
+    ),
+    "children end with their parent": (
+        "environments/lifeline.py",
+        "        os._exit(1)",
+        "        pass",
+        "tests/environments/test_lifeline.py::"
+        "test_a_busy_child_ends_when_the_connection_closes_and_not_by_signals",
+    ),
+    "streams that cannot be written are silent": (
+        "experiment/streams.py",
+        "            self._give_up(error)\n            return len(text)",
+        "            raise",
+        "tests/experiment/test_streams.py::test_the_work_is_done_wherever_the_streams_lead",
+    ),
     "overwritten steps are forgotten": (
         "replay/episode_replay.py",
         "lost=max(0, int(head) - self._ring.rows)",
