@@ -75,7 +75,8 @@ def prepare() -> None:
         elif type(stream) is io.TextIOWrapper:  # not replaced, as notebooks and tests do
             with contextlib.suppress(OSError):
                 stream.flush()
-            setattr(sys, name, _tolerant(stream.detach(), stream))
+            # The same buffer, and not detached: libraries have kept the old stream at their import.
+            setattr(sys, name, _tolerant(stream.buffer, stream))
 
 
 def _tolerant(buffer: Any, before: Any) -> _Tolerant:

@@ -57,6 +57,25 @@ def test_the_work_is_done_wherever_the_streams_lead(redirection, prints, code, t
     assert ("standard output cannot be written (No space left" in result.stderr) == told
 
 
+@pytest.mark.parametrize("redirection", ["", "2> /dev/full"])
+def test_what_has_kept_the_old_stream_can_go_on(redirection, tmp_path):
+    """A handler of `logging` has the stream that was standard error when it was made."""
+    (tmp_path / "program.py").write_text(
+        "import logging\nfrom dreamer_tf.experiment import streams\nlogging.basicConfig()\n"
+        "streams.prepare()\nlogging.error('a message')\nprint('done')\n"
+    )
+    result = subprocess.run(
+        ["bash", "-c", f"{sys.executable} program.py {redirection}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stdout) == (0, "done\n")
+    assert ("a message" in result.stderr) == (not redirection)
+    assert "Traceback" not in result.stderr and "Exception" not in result.stderr
+
+
 def test_other_locales_are_left_for_utf8(tmp_path):
     """A path with an umlaut reaches TensorFlow as UTF-8."""
     (tmp_path / "program.py").write_text(
