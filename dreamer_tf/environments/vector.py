@@ -29,6 +29,9 @@ from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError, told
 from dreamer_tf.settings.configurable import configurable
 
+# Warnings of Gymnasium about what this package reports itself.
+_REPEATED = r"(?s).*(ERROR: (Received|Raising|Traceback)|WARN: Calling .close. while waiting)"
+
 
 class _Maker:
     """Creates the environment of the gin configuration, in this process or in a worker."""
@@ -109,8 +112,7 @@ def create_vector_environment(
     Raises:
       UserError: the environments cannot be created in other processes.
     """
-    # An error of a worker is raised in this process, so Gymnasium's warning would only repeat it.
-    warnings.filterwarnings("ignore", r"(?s).*ERROR: (Received|Raising|Traceback)", UserWarning)
+    warnings.filterwarnings("ignore", _REPEATED, UserWarning)
     makers = [_Maker(create_environment_fn) for _ in range(num_environments)]
     if not asynchronous:
         return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.DISABLED)

@@ -22,7 +22,7 @@ from dreamer_tf.environments.interface import (
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError, told
-from dreamer_tf.experiment.deadline import Deadline, TookTooLong
+from dreamer_tf.experiment.deadline import GRACE, Deadline, TookTooLong
 from dreamer_tf.experiment.signals import Interrupted, StopRequest, is_ctrl_c
 
 
@@ -193,7 +193,8 @@ class EnvironmentGuard:
         Raises:
           EnvironmentFailure: they cannot be made.
         """
-        with contextlib.suppress(BaseException):  # what has failed may fail to close
+        # What has failed may fail to close, or hang there too.
+        with contextlib.suppress(BaseException), Deadline(GRACE):
             self.single.environment.close()
         # The single environment first: its spaces are needed even if the workers fail.
         self._call(self._patience, self.make)

@@ -17,9 +17,10 @@ from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.environments.vector import create_vector_environment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
-from dreamer_tf.experiment.guard import EnvironmentFailure, construct
+from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard, construct
 from dreamer_tf.experiment.policy import Policy
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.experiment.signals import StopRequest
 from tests.commands.processes import SMALL, assert_sentence
 from tests.helpers import TINY, ScriptedAgent, ScriptedEnvironment, bind
 
@@ -167,6 +168,25 @@ def test_workers_tell_every_way_out(way):
         for _ in range(AT):
             vector.step(np.array([0]))
     vector.close(terminate=True)
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(120)
+def test_workers_that_hang_are_ended_at_the_timeout():
+    bind(f"import {__name__}", f"{FACTORY} = @Attacker", "Attacker.way = 'hang'")
+    make = gin.query_parameter(FACTORY).scoped_configurable_fn
+    guard = EnvironmentGuard(make, 2, 0, StopRequest(), "runs/a", lambda: 0, step_timeout=1.0)
+    guard.make()
+    guard.make_vector()
+    processes = guard.vector.processes
+    guard.vector.reset(seed=[0, 1])
+    with pytest.raises(EnvironmentFailure, match="no answer in DreamerRunner"):
+        for _ in range(AT):
+            guard.call(guard.vector.step, np.array([0, 0]))
+    guard.close_vector()
+    for process in processes:
+        process.join(timeout=30)
+        assert not process.is_alive()
 
 
 def test_a_child_process_tells_every_way_out():

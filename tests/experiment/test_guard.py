@@ -1,5 +1,7 @@
 """Environments that fail: what is told apart, restarted and cleaned up."""
 
+import time
+
 import pytest
 
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
@@ -73,6 +75,21 @@ def test_a_restart_replaces_the_environment_even_if_the_old_one_cannot_close():
     before = guard.single
     guard.restart()
     assert Closing.closed == 1 and guard.single is not before
+
+
+class HangingClose(ScriptedEnvironment):
+    def close(self):
+        while True:
+            time.sleep(0.1)
+
+
+@pytest.mark.timeout(60)
+def test_a_restart_does_not_wait_for_an_environment_that_hangs_in_close(monkeypatch):
+    monkeypatch.setattr("dreamer_tf.experiment.guard.GRACE", 0.1)
+    guard, _ = make_guard(HangingClose)
+    before = guard.single
+    guard.restart()
+    assert guard.single is not before
 
 
 def test_an_environment_that_cannot_be_restarted_is_a_failure():
