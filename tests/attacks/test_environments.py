@@ -229,7 +229,7 @@ if __name__ == "__main__":
 
 @pytest.mark.ci
 @pytest.mark.timeout(120)
-def test_busy_workers_die_with_a_parent_that_is_killed(tmp_path):
+def test_busy_workers_die_with_a_parent_that_is_killed(tmp_path, request):
     script = tmp_path / "parent.py"
     script.write_text(_PARENT)
     parent = subprocess.Popen(
@@ -239,6 +239,7 @@ def test_busy_workers_die_with_a_parent_that_is_killed(tmp_path):
         text=True,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
     )
+    request.addfinalizer(parent.kill)
     children = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(children) == 3, parent.stderr.read()
     for _ in range(3):  # all of them hang

@@ -21,7 +21,7 @@ while True:
 """
 
 
-def test_a_busy_child_ends_when_the_connection_closes_and_not_by_signals():
+def test_a_busy_child_ends_when_the_connection_closes_and_not_by_signals(request):
     ours, theirs = socket.socketpair()
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(theirs.fileno())],
@@ -29,6 +29,7 @@ def test_a_busy_child_ends_when_the_connection_closes_and_not_by_signals():
         stdout=subprocess.PIPE,
         text=True,
     )
+    request.addfinalizer(child.kill)
     theirs.close()
     assert child.stdout.readline() == "busy\n"
     ours.send(b"data does not end it")
