@@ -29,7 +29,8 @@ def read(paths: Sequence[str], shipped: Path, skip_unknown: bool | Sequence[str]
       skip_unknown: as for `gin.parse_config`.
 
     Raises:
-      UserError: two shipped changes set one parameter to different values.
+      UserError: two shipped changes set one parameter to different values, or change different
+        configurations.
     """
     files = [Path(path).resolve() for path in paths]
     changes = [file for file in dict.fromkeys(files) if _is_change(file, shipped)]
@@ -107,8 +108,21 @@ def changed(file: Path) -> dict[str, str]:
     return {match[1]: match[2] for match in matches if match}
 
 
+def _configuration(file: Path, shipped: Path) -> Path | None:
+    """The whole configuration that a shipped change belongs to, as in atari.gin."""
+    whole = [base for base in _bases(file, shipped) if base.parent == shipped.resolve()]
+    return whole[0] if whole else None
+
+
 def _refuse_conflicts(changes: Sequence[Path], shipped: Path) -> None:
     for one, other in itertools.combinations(changes, 2):
+        roots = [_configuration(file, shipped) for file in (one, other)]
+        if roots[0] != roots[1]:
+            parts = [
+                f"{file.relative_to(shipped.resolve())} changes {root.name if root else 'no file'}"
+                for file, root in zip((one, other), roots, strict=True)
+            ]
+            raise UserError(f"{' and '.join(parts)}: leave one of them out of --gin_files.")
         left, right = changed(one), changed(other)
         for name in sorted(left.keys() & right.keys()):
             if left[name] != right[name]:

@@ -6,8 +6,8 @@ statement is compared with lists of what is allowed. Everything else is refused:
     statement                   allowed
     import, from                what the caller has imported: importing it again runs nothing
     include                     never
-    parameters of this package  numbers; text and references where `TEXTS`, `REFERENCES` say so
-    parameters of Dopamine      those of `DOPAMINE`
+    parameters of this package  numbers; text and references where `allowed.py` says so
+    parameters of Dopamine      those that `allowed.py` lists
     what the caller registered  everything, because the caller has chosen this code
 
 The caller chooses code with `--import=my.module`, or in Python by importing it. The run never does.
@@ -15,6 +15,7 @@ The caller chooses code with `--import=my.module`, or in Python by importing it.
 
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import stat
@@ -27,95 +28,17 @@ import gin
 from gin import config_parser
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment.allowed import (
+    BY_NAME,
+    DOPAMINE,
+    DOPAMINE_REFERENCES,
+    PACKAGES,
+    REFERENCES,
+    TEXTS,
+    WORD,
+)
 
 LARGEST = 1_000_000  # bytes; a configuration of this package has a few thousand
-
-# Packages that may stand before the id of a Gymnasium environment, as in 'minigrid:MiniGrid-...'.
-# Gymnasium imports what stands there.
-PACKAGES = (
-    *("ale_py", "bsuite", "crafter", "gymnasium_robotics", "highway_env", "minatar", "minigrid"),
-    *("miniworld", "mo_gymnasium", "popgym", "procgen", "shimmy"),
-)
-
-_WORD = r"[A-Za-z0-9_-]*"
-_ID = r"(?:(?P<package>[\w.]+):)?(?:[\w-]+/)?[\w.-]*"  # [package:][namespace/]name-version
-# Parameters that take text, and the form of the text. None of the forms can be a path.
-TEXTS = {
-    "AtariEnvironment.game_name": _WORD,
-    "AtariEnvironment.preset": _WORD,
-    "Catch.render_mode": _WORD,
-    "ControlSuiteEnvironment.domain_name": _WORD,
-    "ControlSuiteEnvironment.task_name": _WORD,
-    "ControlSuiteEnvironment.observations": _WORD,
-    "create_gym_environment.id": _ID,
-    "create_agent.agent_name": _WORD,
-    "Decoder.activation": _WORD,
-    "DopamineAgent.label": r"[\w ()+.,-]*",
-    "Encoder.activation": _WORD,
-    "GaussianLatent.std_bound": _WORD,
-    "Learner.evaluation_action": _WORD,
-    "Learner.policy_device": r"/?(?:device:)?[A-Za-z]+(?::\d+)?",
-    "Learner.precision": _WORD,
-    "MLP.activation": _WORD,
-    "RSSM.activation": _WORD,
-    "WorldModel.gradient_heads": r"[A-Za-z0-9_.-]*",
-    "WorldModel.reward_transform": _WORD,
-}
-_SCHEDULES = ("exponential_schedule", "horizon_schedule", "linear_schedule", "warmup_schedule")
-_ENVIRONMENTS = (
-    *("AtariEnvironment", "Catch", "ControlSuiteEnvironment", "create_gym_environment"),
-)
-# Parameters that take references, and what they may refer to.
-REFERENCES = {
-    "ActorCritic.entropy_scale": _SCHEDULES,
-    "ActorCritic.gradient_mixing": _SCHEDULES,
-    "create_gym_environment.factory": ("Catch",),
-    "DreamerRunner.create_environment_fn": _ENVIRONMENTS,
-    "EpisodeReplay.sampling": ("ReleasedSampling", "UniformSampling"),
-    "Optimizer.learning_rate": _SCHEDULES,
-    "RSSM.latent": ("BinaryLatent", "CategoricalLatent", "GaussianLatent"),
-    "WorldModel.kl_scale": _SCHEDULES,
-}
-_AGENT = """stack_size gamma update_horizon min_replay_history update_period target_update_period
-    epsilon_fn epsilon_train epsilon_eval epsilon_decay_period network optimizer loss_type kappa
-    replay_scheme num_atoms vmin vmax num_tau_samples num_tau_prime_samples num_quantile_samples
-    quantile_embedding_dim double_dqn noisy dueling distributional mse_loss
-    num_updates_per_train_step"""
-_AGENTS = "dopamine.jax.agents"
-_NETWORK = "num_layers hidden_units nn_scale fourier_basis_order stack_sizes num_blocks"
-# What may be set of Dopamine. Left out are all places where it writes or reads files, and all that
-# takes objects. Text is a word everywhere.
-DOPAMINE = {
-    "dopamine.discrete_domains.run_experiment.Runner": """num_iterations training_steps
-        evaluation_steps max_steps_per_episode clip_rewards log_every_n use_legacy_logger
-        fine_grained_print_to_console""",
-    f"{_AGENTS}.dqn.dqn_agent.JaxDQNAgent": _AGENT,
-    f"{_AGENTS}.dqn.dqn_agent.create_optimizer": """name learning_rate beta1 beta2 eps
-        centered anneal_learning_rate anneal_steps""",
-    f"{_AGENTS}.full_rainbow.full_rainbow_agent.JaxFullRainbowAgent": _AGENT,
-    f"{_AGENTS}.implicit_quantile.implicit_quantile_agent.JaxImplicitQuantileAgent": _AGENT,
-    f"{_AGENTS}.quantile.quantile_agent.JaxQuantileAgent": _AGENT,
-    f"{_AGENTS}.rainbow.rainbow_agent.JaxRainbowAgent": _AGENT,
-    "dopamine.jax.networks.ClassicControlDQNNetwork": _NETWORK,
-    "dopamine.jax.networks.ClassicControlRainbowNetwork": _NETWORK,
-    "dopamine.jax.networks.ImpalaDQNNetwork": _NETWORK,
-    "dopamine.jax.networks.ImpalaEncoder": _NETWORK,
-    "dopamine.jax.networks.JaxFourierDQNNetwork": _NETWORK,
-    "dopamine.jax.replay_memory.replay_buffer.ReplayBuffer": "max_capacity batch_size compress",
-    "dopamine.jax.replay_memory.samplers.PrioritizedSamplingDistribution": """max_capacity
-        priority_exponent""",
-    "dopamine.metrics.collector_dispatcher.CollectorDispatcher": "collectors",
-    "dopamine.metrics.console_collector.ConsoleCollector": "save_to_file",
-}
-# References in Dopamine's agents, by parameter.
-DOPAMINE_REFERENCES = {
-    "network": (
-        *("ClassicControlDQNNetwork", "ClassicControlRainbowNetwork", "FullRainbowNetwork"),
-        *("ImpalaDQNNetwork", "JaxFourierDQNNetwork"),
-        *("NatureDQNNetwork", "QuantileNetwork", "RainbowNetwork"),
-    ),
-    "epsilon_fn": ("identity_epsilon", "linearly_decaying_epsilon", "zero_epsilon"),
-}
 
 
 class _Reference(NamedTuple):
@@ -312,12 +235,14 @@ class _Checker:
         elif _is_own(configurable):
             short = configurable.selector.rpartition(".")[2]
             parameter = f"{short}.{statement.arg_name}"
-            if short == "create_gym_environment" and _is_setting(configurable, statement.arg_name):
-                kind = _Kind(_WORD, (), settings=True)
+            if parameter in BY_NAME or (
+                short == "create_gym_environment" and _is_setting(configurable, statement.arg_name)
+            ):
+                kind = _Kind(WORD, (), settings=True)
             else:
                 kind = _Kind(TEXTS.get(parameter), REFERENCES.get(parameter, ()))
         elif statement.arg_name in DOPAMINE.get(configurable.selector, "").split():
-            kind = _Kind(_WORD, DOPAMINE_REFERENCES.get(statement.arg_name, ()))
+            kind = _Kind(WORD, DOPAMINE_REFERENCES.get(statement.arg_name, ()))
         else:
             raise self._refused(f"binds {where}, which is not on the list of what a run may set")
         for value in self._values(statement.value, ()):
@@ -451,8 +376,7 @@ def _is_callers(configurable: Any) -> bool:
 
 def _is_setting(configurable: Any, name: str) -> bool:
     """Whether a parameter is one of `**settings`, which Gymnasium passes to the environment."""
-    code = configurable.wrapped.__code__
-    return name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return name not in inspect.signature(configurable.wrapped).parameters
 
 
 def _short(value: Any) -> str:

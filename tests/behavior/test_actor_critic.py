@@ -154,7 +154,7 @@ def test_the_online_critic_can_be_the_baseline(literal):
 
 
 def test_an_unknown_baseline_is_an_error():
-    with pytest.raises(UserError, match=r"ActorCritic\.baseline is 'slow': use one of"):
+    with pytest.raises(UserError, match="is 'slow', but must be 'target' or 'online'"):
         make("ActorCritic.baseline='slow'")
 
 

@@ -26,6 +26,8 @@ RSSM:
   activation = 'elu'
 create_gym_environment.id = 'ALE/Pong-v5'
 create_gym_environment.max_episode_steps = 100
+create_gym_environment.one_hot = {'image': (11, 6, 3)}
+create_gym_environment.scale = {'far': 1e6}
 create_gym_environment.camera = {'distance': 4.0, 'names': ['a', None]}
 DopamineAgent.label = 'DQN (Adam + MSE in JAX)'
 Learner.policy_device = '/GPU:1'
