@@ -6,14 +6,18 @@ ever got.
 
 Steps are written with ordinary writes, so a full disk raises an OSError; a write through a memory
 map would crash the process. They are read through a memory map, so the operating system's page
-cache is the only memory in use.
+cache is the only memory in use. Reading a hole of a file needs space too on some file systems, and
+kills the process where there is none. So space is reserved in chunks before steps are written, and
+only written steps are read.
 """
 
+import contextlib
 import errno
 import math
+import mmap
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +25,9 @@ import numpy as np
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.streams import Segment
+from dreamer_tf.storage.files import make_directory, open_file, reserve, write_all
 
+CHUNK = 1 << 24  # bytes over all fields: how much is reserved at once, and has one checksum
 # In bytes. Copying slices is faster for larger values, indexing one by one for smaller ones.
 _LARGE = 512
 _COUNT = np.dtype(np.int64)  # of the numbers in head.bin
@@ -55,8 +61,9 @@ class Ring:
         reserve: int,
         num_streams: int,
         read_only: bool = False,
+        chunk: int = CHUNK,
     ):
-        """Creates or opens the files.
+        """Opens the files. Those that are missing are made when the first step is written.
 
         Args:
           directory: where the files are; created if it does not exist.
@@ -65,10 +72,12 @@ class Ring:
           reserve: additional slots, over all streams.
           num_streams: number of environments.
           read_only: opens existing files and changes nothing.
+          chunk: bytes of disk space that are reserved at once, over all streams.
 
         Raises:
           UserError: the disk or the address space is too small, or the directory has files of
             another size.
+          OSError: a file cannot be opened, or is missing although `read_only`.
         """
         self.rows = (capacity + reserve) // num_streams  # slots of each stream
         self._fields = dict(fields)
@@ -76,22 +85,28 @@ class Ring:
         self._read_only = read_only
         self._cure = f"lower EpisodeReplay.capacity (now {capacity:,} steps)"
         self._slots = self.rows * num_streams
-        sizes = {
-            key: self._slots * field.dtype.itemsize * math.prod(field.shape)
+        self._sizes = {
+            key: field.dtype.itemsize * math.prod(field.shape)  # of one step
             for key, field in self._fields.items()
         }
-        self.bytes = sum(sizes.values())
+        self.step_bytes = sum(self._sizes.values())
+        self.bytes = self._slots * self.step_bytes
+        self._ahead = max(1, chunk // (self.step_bytes * num_streams))  # steps of each stream
         # Steps that each stream ever got. A new run begins at 0, whatever head.bin says: the steps
         # of a run that was abandoned before its first checkpoint do not count.
         self._heads = np.zeros(num_streams, _COUNT)
+        self._reserved = np.zeros(num_streams, _COUNT)  # slots of each stream, from its first on
         if not read_only:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        self._check_disk(sizes)
+            make_directory(self._directory)
+        self._check_disk()
         self._files: dict[str, int] = {}  # descriptors
         self.arrays: dict[str, np.ndarray] = {}  # [slots, ...], read-only views of the files
-        for key, size in sizes.items():
-            self._open(key, size)
-        self._open_heads()
+        # head.bin is made last, so with it all files have been there.
+        self.missing = [name for name in (*self._fields, "head") if not self._path(name).exists()]
+        if read_only or not self.missing:
+            self._open_all()
+        else:
+            self._check_address_space()
 
     def write(self, stream: int, step: int, values: Mapping[str, Any]) -> None:
         """Writes one step.
@@ -106,15 +121,23 @@ class Ring:
           OSError: the disk is full.
         """
         slot = self._slot(stream, step)
+        arrays = {}
         for key, value in values.items():
             dtype, shape = self._fields[key]
-            array = np.asarray(value, dtype)
+            arrays[key] = array = np.asarray(value, dtype)
             if array.shape != shape:
                 raise ValueError(f"Replay: {key} has shape {array.shape}, but must be {shape}.")
-            os.pwrite(self._files[key], array.tobytes(), slot * array.nbytes)
+        if not self._files:
+            self._open_all()
+        if step % self.rows >= self._reserved[stream]:
+            self._reserve(stream, step % self.rows)
+        for key, array in arrays.items():
+            write_all(self._files[key], array.tobytes(), slot * array.nbytes)
         if step >= self._heads[stream]:
-            self._heads[stream] = step + 1
-            os.pwrite(self._head, self._heads[stream].tobytes(), _COUNT.itemsize * stream)
+            # Written before it counts: a head that failed to be written must not be raised.
+            head = np.asarray(step + 1, _COUNT)
+            write_all(self._head, head.tobytes(), _COUNT.itemsize * stream)
+            self._heads[stream] = head
 
     def set_flag(self, stream: int, step: int, flag: int) -> None:
         """Sets one flag of a stored step.
@@ -125,7 +148,7 @@ class Ring:
           flag: index into the field 'flags'.
         """
         [size] = self._fields["flags"].shape
-        os.pwrite(self._files["flags"], b"\x01", self._slot(stream, step) * size + flag)
+        write_all(self._files["flags"], b"\x01", self._slot(stream, step) * size + flag)
 
     def read(self, plan: Sequence[Sequence[Segment]]) -> dict[str, np.ndarray]:
         """Copies sequences.
@@ -135,6 +158,9 @@ class Ring:
 
         Returns:
           Every field, [B, T, ...].
+
+        Raises:
+          ValueError: a step was never written.
         """
         size = (len(plan), sum(segment.length for segment in plan[0]))
         slots = np.empty(size, np.int64)
@@ -156,22 +182,76 @@ class Ring:
 
         Returns:
           [number of streams] int64.
+
+        Raises:
+          UserError: head.bin is damaged.
+          OSError: the disk is too full to read the steps.
         """
+        if not self._files:
+            return self._heads.copy()
         stored = os.pread(self._head, self._heads.nbytes, 0)
-        self._heads = np.frombuffer(stored, _COUNT).copy()
-        return self._heads.copy()
+        heads = np.frombuffer(stored.ljust(self._heads.nbytes, b"\0"), _COUNT).copy()
+        if (heads < 0).any():
+            raise UserError(
+                f"{self._path('head')} is damaged: restore the replay from a copy, or choose "
+                "another --base_dir."
+            )
+        self._heads = heads
+        if not self._read_only:
+            self._adopt(np.minimum(heads, self.rows))
+        return heads.copy()
+
+    def steps(self, key: str, stream: int, start: int, end: int) -> np.ndarray:
+        """A copy of steps of one stream.
+
+        Args:
+          key: name of the field.
+          stream: number of the environment.
+          start: first step.
+          end: step after the last one.
+
+        Returns:
+          [end - start, ...]
+
+        Raises:
+          ValueError: a step was never written.
+        """
+        runs = self._runs([[Segment(stream, start, end - start, True)]])
+        return np.concatenate([self.arrays[key][run.slot : run.slot + run.length] for run in runs])
 
     def flush(self) -> None:
         """Returns when all steps are on the disk."""
-        for file in (*self._files.values(), self._head):
-            os.fsync(file)
+        if self._files:
+            for file in (*self._files.values(), self._head):
+                os.fsync(file)
 
     def close(self) -> None:
         """Closes the files."""
         self.arrays.clear()
-        for file in (*self._files.values(), self._head):
-            os.close(file)
+        if self._files:
+            for file in (*self._files.values(), self._head):
+                os.close(file)
         self._files.clear()
+
+    def _reserve(self, stream: int, slot: int) -> None:
+        """Reserves a chunk, so that writing its steps and reading them cannot fail."""
+        end = min(self.rows, slot + self._ahead)
+        for key, size in self._sizes.items():
+            start = stream * self.rows + slot
+            reserve(self._files[key], start * size, (end - slot) * size)
+        self._reserved[stream] = end
+
+    def _adopt(self, counts: np.ndarray) -> None:
+        """Takes over the slots that an earlier process wrote, [number of streams]."""
+        written = int(counts.sum())
+        for key, size in self._sizes.items():
+            # Holes: a version without reservation left them where the disk was full. Or the file
+            # system compresses.
+            if os.fstat(self._files[key]).st_blocks * 512 < written * size:
+                for stream, count in enumerate(counts.tolist()):
+                    start = stream * self.rows * size
+                    reserve(self._files[key], start, count * size, in_use=True)
+        self._reserved = counts.copy()
 
     def _slot(self, stream: int, step: int) -> int:
         return stream * self.rows + step % self.rows
@@ -182,6 +262,8 @@ class Ring:
         for row, segments in enumerate(plan):
             position = 0
             for stream, start, length, _ in segments:
+                if start + length > self._heads[stream]:
+                    raise ValueError(f"step {start + length - 1} of stream {stream} is not stored")
                 before_wrap = min(length, self.rows - start % self.rows)
                 runs.append(_Run(row, position, self._slot(stream, start), before_wrap))
                 if before_wrap < length:
@@ -194,10 +276,10 @@ class Ring:
     def _path(self, key: str) -> Path:
         return self._directory / f"{key}.bin"
 
-    def _check_disk(self, sizes: Mapping[str, int]) -> None:
+    def _check_disk(self) -> None:
         allocated = 0
-        for key, size in sizes.items():
-            path = self._path(key)
+        for key, step in self._sizes.items():
+            path, size = self._path(key), step * self._slots
             if path.exists():
                 status = path.stat()
                 # The files are sparse: slots that were never written take no space yet.
@@ -205,8 +287,8 @@ class Ring:
                 if status.st_size != size:
                     raise UserError(
                         f"{path} has {status.st_size:,} bytes, but this configuration needs "
-                        f"{size:,}: the base directory belongs to another configuration; choose "
-                        "another --base_dir."
+                        f"{size:,}: the base directory belongs to another configuration, or the "
+                        "file is damaged; restore it from a copy, or choose another --base_dir."
                     )
         missing = self.bytes - allocated
         free = shutil.disk_usage(self._directory).free
@@ -217,17 +299,45 @@ class Ring:
                 f"{self._cure}."
             )
 
-    def _open_file(self, path: Path) -> int:
-        return os.open(path, os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT, 0o644)
-
-    def _open(self, key: str, size: int) -> None:
-        path = self._path(key)
-        self._files[key] = self._open_file(path)
-        if not self._read_only:
-            os.truncate(self._files[key], size)
-        dtype, shape = self._fields[key]
+    def _open_all(self) -> None:
         try:
-            mapped = np.memmap(path, dtype, "r", shape=(self._slots, *shape))
+            for key in self._fields:
+                self._files[key] = self._open_file(key, self._sizes[key] * self._slots)
+                self.arrays[key] = self._map(key)
+            self._head = self._open_file("head", self._heads.nbytes)
+        except BaseException:
+            self.arrays.clear()
+            for file in self._files.values():
+                os.close(file)
+            self._files.clear()
+            raise
+
+    def _open_file(self, key: str, size: int) -> int:
+        flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT
+        file = open_file(self._path(key), flags)
+        if not self._read_only and os.fstat(file).st_size < size:
+            os.truncate(file, size)
+        return file
+
+    def _map(self, key: str) -> np.ndarray:
+        dtype, shape = self._fields[key]
+        size = self._sizes[key] * self._slots
+        if not size:
+            return np.empty((self._slots, *shape), dtype)
+        with self._address_space():
+            # Of the descriptor: by its name, it could be another file meanwhile.
+            mapped = mmap.mmap(self._files[key], size, prot=mmap.PROT_READ)
+        return np.frombuffer(mapped, dtype).reshape(self._slots, *shape)
+
+    def _check_address_space(self) -> None:
+        """Before hours of training, not when the files are made."""
+        with self._address_space():
+            mmap.mmap(-1, self.bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
+
+    @contextlib.contextmanager
+    def _address_space(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise
@@ -235,10 +345,3 @@ class Ring:
                 f"The replay maps {self.bytes / 1e9:.1f} GB of files into memory, but this process "
                 f"has too little address space (ulimit -v): raise that limit, or {self._cure}."
             ) from error
-        # A plain array over the memory map: slices of a np.memmap are slow.
-        self.arrays[key] = np.asarray(mapped)
-
-    def _open_heads(self) -> None:
-        self._head = self._open_file(self._directory / "head.bin")
-        if not self._read_only and os.fstat(self._head).st_size < self._heads.nbytes:
-            os.truncate(self._head, self._heads.nbytes)

@@ -11,7 +11,7 @@ import pytest
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.streams import Segment
-from tests.replay.replays import make
+from tests.replay.replays import add_episode, make
 
 FIELDS = {
     "small": Field(np.dtype(np.int32), ()),
@@ -95,7 +95,7 @@ def test_too_little_address_space_is_a_user_error_with_the_size(tmp_path):
     """In a process of its own that may have half a GB more than it has; the files are sparse."""
     code = f"""
 import resource
-from tests.replay.replays import make
+from tests.replay.replays import add_episode, make
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29,) * 2)
 make({str(tmp_path)!r}, capacity=50_000_000)
@@ -105,13 +105,16 @@ make({str(tmp_path)!r}, capacity=50_000_000)
 
 
 def test_files_of_another_configuration_are_not_opened(tmp_path):
-    make(tmp_path).close()
+    replay = make(tmp_path)
+    add_episode(replay, 1)
+    replay.close()
     with pytest.raises(UserError, match="another configuration"):
         make(tmp_path, capacity=200)
 
 
 def test_the_stated_bytes_are_those_on_disk(tmp_path):
     replay = make(tmp_path, capacity=100, reserve=20)
+    add_episode(replay, 1)
     assert replay.bytes == 120 * (16 + 8 + 4 + 4 + 3)
     assert replay.bytes == sum(
         path.stat().st_size for path in tmp_path.iterdir() if path.name != "head.bin"
