@@ -40,6 +40,12 @@ flags.DEFINE_boolean(
     False,
     "Checks everything, makes an update on made-up data, says what the run will cost, and stops.",
 )
+flags.DEFINE_bool(
+    "verify",
+    False,
+    "Before it resumes, reads every stored step, not only samples, and compares it with the "
+    "checkpoint.",
+)
 
 INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 
@@ -67,6 +73,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     runner = launch.make_runner(base_dir, FLAGS.seed)
     print(launch.describe(runner), flush=True)
+    if FLAGS.verify:
+        print(f"verified        {launch.verify(runner)}", flush=True)
     launch.rehearse(runner)
     if runner.finished:
         print("The run is complete: raise Runner.num_iterations to continue it.")

@@ -365,6 +365,10 @@ class DreamerV2Agent(Agent):
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
 
+    def verify(self) -> str:
+        """Reads the whole replay, directly after `restore`."""
+        return "" if self.replay is None else self.replay.verify()
+
     def _act(self, observation: Observation, is_first: bool = False) -> Any:
         batch = {key: np.asarray(value)[None] for key, value in observation.items()}
         action = self.act(batch, np.array([is_first]))[0]

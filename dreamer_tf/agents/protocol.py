@@ -132,6 +132,17 @@ class Agent(abc.ABC):
           UserError: the checkpoint is from another agent or another network.
         """
 
+    def verify(self) -> str:
+        """Reads all stored experience, directly after `restore`.
+
+        Returns:
+          What was read; empty where `restore` has read everything already.
+
+        Raises:
+          UserError: it is damaged.
+        """
+        return ""
+
     @abc.abstractmethod
     def describe(self, steps: int) -> dict[str, str]:
         """Describes the agent and its work, for people.

@@ -178,6 +178,17 @@ def _lock(base_dir: str) -> IO[bytes]:
     return file
 
 
+def verify(runner: DreamerRunner) -> str:
+    """Reads everything that the checkpoint of a run refers to; what that was, in a few words.
+
+    Raises:
+      UserError: something is damaged.
+    """
+    if not runner.agent.agent_steps:
+        return "nothing: there is no checkpoint"
+    return ", ".join(filter(None, ("the checkpoint", runner.agent.verify())))
+
+
 def describe(runner: DreamerRunner) -> str:
     """Says what a run will do: sizes, bytes, updates and imagined states."""
     agent, environment = runner.agent, runner.environment

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
+from absl import logging
 
 from dreamer_tf.environments.interface import Observation, action_shape, boxes
 from dreamer_tf.errors import UserError
+from dreamer_tf.replay import integrity
+from dreamer_tf.replay.integrity import Checksums
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
 from dreamer_tf.replay.streams import Segment, Stream, as_segment
@@ -94,6 +97,7 @@ class EpisodeReplay:
         self._sampling = sampling or UniformSampling()
         self._rng = np.random.default_rng(seed)
         self._streams = [Stream(capacity // num_streams) for _ in range(num_streams)]
+        self._action_space = action_space
         self._observation_keys = list(observation_space.spaces)
         self._directory = directory
         self._read_only = read_only
@@ -106,6 +110,7 @@ class EpisodeReplay:
             num_streams=num_streams,
             read_only=read_only,
         )
+        self._checksums = Checksums(self._ring, num_streams)
         prefetch = prefetch and not read_only
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "replay") if prefetch else None
         self._plan: Plan | None = None  # of the next batch
@@ -174,6 +179,7 @@ class EpisodeReplay:
         for index, stream in enumerate(self._streams):
             if stream.running:
                 self._ring.set_flag(index, stream.count - 1, _IS_LAST)
+                self._checksums.changed(index, stream.count - 1)
                 stream.running = False
 
     def can_sample(self) -> bool:
@@ -258,6 +264,7 @@ class EpisodeReplay:
             "rng": self._rng.bit_generator.state,
             "sampling": self._sampling.state(),
             "plan": plan,
+            integrity.CHECKSUMS: self._checksums.state(self._streams),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -267,10 +274,12 @@ class EpisodeReplay:
           state: from `state`. Steps that were added to the files later are forgotten.
 
         Raises:
-          UserError: the state has another number of streams, or more steps than the files.
+          UserError: the state has another number of streams, or the files are missing or damaged.
         """
         try:
             self._restore(state)
+            if not self._read_only:  # a run that trains meanwhile may overwrite steps
+                self._verify(integrity.SAMPLES)
         except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError) as error:
             raise UserError(
                 f"The checkpoint describes the replay in {self._directory} wrongly "
@@ -284,6 +293,12 @@ class EpisodeReplay:
             raise UserError(
                 f"The replay in {self._directory} has {len(state['streams'])} streams, but "
                 f"DreamerRunner.num_environments is {len(self._streams)}."
+            )
+        if self._ring.missing and any(saved["count"] for saved in state["streams"]):
+            raise UserError(
+                f"{self._directory} lacks {', '.join(self._ring.missing)} (.bin), but the "
+                "checkpoint refers to the steps in it: restore the files of the replay from a "
+                "copy, or choose another --base_dir."
             )
         heads = self._ring.read_heads()
         for stream, head, saved in zip(self._streams, heads, state["streams"], strict=True):
@@ -302,6 +317,34 @@ class EpisodeReplay:
             self._check_plan(plan)
             lost = any(self._is_lost(segment) for row in plan for segment in row)
             self._plan = self._draw() if lost else plan
+        if integrity.CHECKSUMS not in state:
+            logging.warning(
+                "The replay in %s was stored without checksums, so old steps are not compared.",
+                self._directory,
+            )
+        self._checksums.restore(state.get(integrity.CHECKSUMS), self._streams)
+
+    def verify(self) -> str:
+        """Reads everything that is stored, directly after `restore`.
+
+        Returns:
+          What was read, in a few words.
+
+        Raises:
+          UserError: the files are damaged.
+        """
+        return f"{len(self):,} steps, {self._verify(None):,} of them compared with checksums"
+
+    def _verify(self, samples: int | None) -> int:
+        """Checks values, and compares some chunks or all of them; the number of their steps."""
+        try:
+            integrity.check_values(self._ring, self._streams, self._action_space, samples)
+            return self._checksums.compare(self._streams, samples)
+        except integrity.Damage as damage:
+            raise UserError(
+                f"The replay in {self._directory} is damaged ({damage}): restore its files from a "
+                "copy, or choose another --base_dir."
+            ) from damage
 
     def _check_plan(self, plan: Plan) -> None:
         """Raises a ValueError if the plan is not one for a batch of this replay."""
