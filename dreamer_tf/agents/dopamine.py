@@ -26,12 +26,14 @@ from dreamer_tf.agents.dopamine_compat import make_jax_agent
 from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
 from dreamer_tf.agents.metrics import write_agent_metrics
 from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.agents.saved import SavedDopamine, SavedElements
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveInt
-from dreamer_tf.storage import faults
-from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, check_arrays
+from dreamer_tf.storage import faults, schema
+from dreamer_tf.storage.arrays import Expected
+from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, Fingerprint, check_arrays
 
 # Trees of arrays that an agent learns; Dopamine's own checkpoints have the same.
 _LEARNED = ("online_params", "target_network_params", "optimizer_state")
@@ -235,6 +237,19 @@ class DopamineAgent(Agent):
             replay = checkpoint.state["replay"]
             self._files.restore(checkpoint.state[NEEDS], int(replay["added"]))
             restore_sampling(self.dopamine._replay, sampling, replay["sampling"])
+
+    def expected(self) -> Expected:
+        """Everything learned, and the state of the sampling, which depends on the buffer's size."""
+        # Keys and priorities are 8 bytes each; a tree has up to four nodes for an element.
+        sampling = 64 * self.dopamine._replay._max_capacity + (1 << 20)
+        return Expected(self._arrays(), "sampling/", sampling)
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Checks counters and the replay's index, and changes nothing."""
+        schema.check(state.get("agent"), SavedDopamine, "agent")
+        if self._files is not None:
+            schema.check(state.get("replay"), SavedElements, "replay")
+            schema.check(state.get(NEEDS), dict[str, Fingerprint], NEEDS)
 
     @property
     def _updates_at_once(self) -> int:

@@ -22,6 +22,7 @@ from dreamer_tf.agents.learner import Learner
 from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
 from dreamer_tf.agents.protocol import Agent, Rehearsal
 from dreamer_tf.agents.rehearsal import rehearse
+from dreamer_tf.agents.saved import SavedDreamer
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
 from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError
@@ -29,7 +30,8 @@ from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt
-from dreamer_tf.storage import faults
+from dreamer_tf.storage import faults, schema
+from dreamer_tf.storage.arrays import Expected
 from dreamer_tf.storage.checkpoints import Checkpoint, check_arrays
 
 _INSPECTED_SEQUENCES = 4
@@ -364,6 +366,16 @@ class DreamerV2Agent(Agent):
         self._guard.in_a_row = int(state["bad_updates"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
+
+    def expected(self) -> Expected:
+        """Weights, optimizer states and counters."""
+        return Expected(self.learner.variables())
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Checks counters and the replay's index, and changes nothing."""
+        schema.check_rng(schema.check(state.get("agent"), SavedDreamer, "agent").rng)
+        if self.replay is not None:
+            self.replay.check_state(state.get("replay"))
 
     def verify(self) -> str:
         """Reads the whole replay, directly after `restore`."""

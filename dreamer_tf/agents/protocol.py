@@ -21,6 +21,7 @@ import numpy as np
 from dreamer_tf.environments.interface import Observation
 from dreamer_tf.errors import UserError
 from dreamer_tf.open_loop.prediction import Inspection
+from dreamer_tf.storage.arrays import Expected
 from dreamer_tf.storage.checkpoints import Checkpoint
 
 
@@ -130,6 +131,17 @@ class Agent(abc.ABC):
 
         Raises:
           UserError: the checkpoint is from another agent or another network.
+        """
+
+    def expected(self) -> Expected | None:
+        """The arrays that a checkpoint of this agent holds; None if they are not checked."""
+        return None
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Checks the agent's parts of a checkpoint's state, and changes nothing.
+
+        Raises:
+          ValueError: no such agent has saved them.
         """
 
     def verify(self) -> str:

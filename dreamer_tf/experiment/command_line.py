@@ -1,6 +1,5 @@
 """Starts the commands, and turns a user's errors into one sentence and an exit code."""
 
-import errno
 import os
 import re
 import sys
@@ -10,6 +9,7 @@ from absl import app, flags, logging
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import places, signals, streams
+from dreamer_tf.storage import os_errors
 
 USER_ERROR = 2
 
@@ -41,9 +41,10 @@ def run(
             return _fail(error.sentence)
         # Only what the user can change; other failures of the system keep their traceback.
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC):
+            sentence = os_errors.sentence(error)
+            if sentence is None:
                 raise
-            return _fail(f"{error.filename or 'a file'}: {error.strerror}.")
+            return _fail(f"{sentence}.")
         except RuntimeError as error:
             from dreamer_tf.experiment.gin_files import explain
 

@@ -24,7 +24,7 @@ from dreamer_tf.experiment.places import check_local
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
-from dreamer_tf.storage import disk, milestone
+from dreamer_tf.storage import disk, milestone, os_errors
 
 
 def make_environment() -> Environment:
@@ -96,9 +96,13 @@ def make_runner(
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
     except disk.ERRORS as error:
-        reason = error.strerror if isinstance(error, OSError) else disk.reason(error)
+        found = os_errors.original(error)
+        reason = disk.reason(found) or getattr(found, "strerror", None)
         if reason is None:
             raise
+        inner = getattr(found, "filename", None)
+        if isinstance(inner, str) and inner != base_dir:
+            reason = f"{inner}: {reason}"
         raise UserError(
             f"{base_dir} cannot be used as --base_dir ({reason}): choose a directory that can be "
             "written and has space."

@@ -29,6 +29,7 @@ from dreamer_tf.experiment.guard import ask
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.storage import os_errors
 from dreamer_tf.storage.checkpoints import CheckpointStore
 
 
@@ -65,17 +66,19 @@ class Policy:
         self.environment: Environment = (
             launch.make_environment() if environment is None else as_environment(environment)
         )
-        found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest(beside=False)
+        # Without a base directory: a policy must not write into the run.
+        self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
+        found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest(
+            beside=False, expected=self.agent.expected(), check=self.agent.check_state
+        )
         if found is None:
             raise UserError(
                 f"--base_dir={base_dir}: the run has no checkpoint yet. It writes one after every "
                 "iteration and when it is interrupted."
             )
-        # Without a base directory: a policy must not write into the run.
-        self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
         self.checkpoint, checkpoint = found
         self._base_dir = base_dir
-        self._replay_state = checkpoint.state["replay"]
+        self._replay_state = checkpoint.state.get("replay")
         self.agent.restore(checkpoint)
         self.agent_steps = self.agent.agent_steps
         self._begin = True
@@ -89,7 +92,7 @@ class Policy:
           UserError: the replay is missing or cannot be read.
         """
         directory = os.path.join(self._base_dir, "replay")
-        if not os.path.isdir(directory):
+        if self._replay_state is None or not os.path.isdir(directory):
             raise UserError(f"--base_dir={self._base_dir}: the run has no replay any more.")
         spaces = self.environment.observation_space, self.environment.action_space
         streams = parameter("DreamerRunner.num_environments", 1)
@@ -97,8 +100,8 @@ class Policy:
             replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, read_only=True)
         except OSError as error:
             raise UserError(
-                f"--base_dir={self._base_dir}: its replay cannot be read ({error.strerror}: "
-                f"{error.filename})."
+                f"--base_dir={self._base_dir}: its replay cannot be read "
+                f"({os_errors.original(error)})."
             ) from error
         replay.restore(self._replay_state)
         return replay

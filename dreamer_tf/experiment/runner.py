@@ -20,6 +20,7 @@ from dreamer_tf.experiment.phases import no_progress, phase_seeds
 from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
 from dreamer_tf.experiment.rollout import VectorRollout
+from dreamer_tf.experiment.saved import check_runner
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.configurable import configurable
@@ -107,8 +108,6 @@ class DreamerRunner(Runner):
         self._bar: PhaseBar | None = None
         self.lock: IO[bytes] | None = None
         self.device = ""
-
-        self._found = self._find_checkpoint(base_dir)  # before anything opens a log
 
         def make_agent(
             session: None, environment: DopamineEnvironment, summary_writer: str | None = None
@@ -218,12 +217,16 @@ class DreamerRunner(Runner):
 
     def _find_checkpoint(self, base_dir: str) -> tuple[int, Checkpoint] | None:
         """The newest checkpoint. The logs are cut back to it, because the rest is logged again."""
-        found = self._store.load_latest()
+        found = self._store.load_latest(expected=self._agent.expected(), check=self._check_state)
         if found is not None:
             log_files.cut_back(base_dir, found[1].state["runner"]["log_sizes"])
         elif os.path.exists(os.path.join(base_dir, gin_files.RUN_FILE)):
             log_files.cut_back(base_dir, {})  # killed before its first checkpoint
         return found
+
+    def _check_state(self, state: dict[str, Any]) -> None:
+        check_runner(state)
+        self._agent.check_state(state)
 
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         """Resumes from our checkpoint. Dopamine's constructor calls it instead of its own."""
@@ -231,9 +234,10 @@ class DreamerRunner(Runner):
         # Dopamine assigns its logger only if it is enabled, and asks for it in any case.
         if not self._use_legacy_logger:
             self._logger = None
-        if self._found is None:
+        found = self._find_checkpoint(self._base_dir)  # before anything opens a log
+        if found is None:
             return
-        (number, checkpoint), self._found = self._found, None
+        number, checkpoint = found
         self._agent.restore(checkpoint)
         state = checkpoint.state["runner"]
         self._start_iteration = state["iteration"]

@@ -9,6 +9,7 @@ A stream holds the steps of one environment in order, so a training sequence is 
 """
 
 import concurrent.futures
+import copy
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,12 +21,13 @@ from absl import logging
 from dreamer_tf.environments.interface import Observation, action_shape, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay import integrity
-from dreamer_tf.replay.integrity import Checksums
+from dreamer_tf.replay.integrity import Checksums, SavedReplay
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
 from dreamer_tf.replay.streams import Segment, Stream, as_segment
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import AtLeastTwo, NonNegativeInt, PositiveInt, Size
+from dreamer_tf.storage import schema
 
 _IS_LAST = 1  # index into the flags of a step: is_first, is_last, is_terminal
 Plan = list[list[Segment]]  # the segments of each sequence of a batch
@@ -267,6 +269,26 @@ class EpisodeReplay:
             integrity.CHECKSUMS: self._checksums.state(self._streams),
         }
 
+    def check_state(self, state: Any) -> None:
+        """Checks a stored state without the files, and changes nothing.
+
+        Raises:
+          ValueError: no replay of this configuration has saved it.
+        """
+        saved = schema.check(state, SavedReplay, "replay")
+        if len(saved.streams) != len(self._streams):
+            raise ValueError(f"it has {len(saved.streams)} streams, not {len(self._streams)}")
+        streams = [Stream(self.capacity // len(self._streams)) for _ in saved.streams]
+        for stream, values in zip(streams, state["streams"], strict=True):
+            stream.restore(values, lost=0)
+        schema.check_rng(saved.rng)
+        copy.deepcopy(self._sampling).restore(state["sampling"])
+        if saved.plan is not None:
+            plan = [[as_segment(segment) for segment in row] for row in saved.plan]
+            self._check_plan(plan, streams)
+        if saved.checksums is not None:
+            Checksums(self._ring, len(streams)).restore(state[integrity.CHECKSUMS], streams)
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Returns to a stored state.
 
@@ -314,7 +336,7 @@ class EpisodeReplay:
         self._plan = None
         if state["plan"] is not None:
             plan = [[as_segment(segment) for segment in row] for row in state["plan"]]
-            self._check_plan(plan)
+            self._check_plan(plan, self._streams)
             lost = any(self._is_lost(segment) for row in plan for segment in row)
             self._plan = self._draw() if lost else plan
         if integrity.CHECKSUMS not in state:
@@ -346,13 +368,13 @@ class EpisodeReplay:
                 "copy, or choose another --base_dir."
             ) from damage
 
-    def _check_plan(self, plan: Plan) -> None:
+    def _check_plan(self, plan: Plan, streams: list[Stream]) -> None:
         """Raises a ValueError if the plan is not one for a batch of this replay."""
         lengths = [sum(segment.length for segment in row) for row in plan]
         if lengths != [self.sequence_length] * self.batch_size:
             raise ValueError(f"a batch of sequences with {lengths} steps")
         for segment in (segment for row in plan for segment in row):
-            count = self._streams[segment.stream].count if segment.stream >= 0 else 0
+            count = streams[segment.stream].count if segment.stream >= 0 else 0
             if segment.length < 1 or not 0 <= segment.start <= count - segment.length:
                 raise ValueError(f"a sequence of steps that are not stored, {tuple(segment)}")
 

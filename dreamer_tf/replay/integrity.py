@@ -14,14 +14,49 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
+import msgspec
 import numpy as np
 
 from dreamer_tf.replay.ring import CHUNK, Ring
 from dreamer_tf.replay.streams import Stream
+from dreamer_tf.storage.schema import Count, Rng
 
 CHECKSUMS = "checksums"  # key in the state of the replay
 SAMPLES = 8  # chunks of each stream that a resume compares, beside the newest one
 _BLOCK = 1 << 18  # steps that are looked at together
+
+
+class SavedStream(msgspec.Struct):
+    """Which steps of one environment are stored, and where their episodes begin."""
+
+    count: Count
+    starts: list[Count]
+    running: bool
+
+
+class SavedChecksums(msgspec.Struct):
+    """Checksums of the chunks of one stream."""
+
+    first: Count
+    sums: list[str]
+    tail: str | None
+
+
+class SavedIntegrity(msgspec.Struct):
+    """Checksums of all streams, of chunks of so many steps."""
+
+    steps: Count
+    streams: list[SavedChecksums]
+
+
+class SavedReplay(msgspec.Struct):
+    """The state of an `EpisodeReplay`."""
+
+    streams: list[SavedStream]
+    rng: Rng
+    sampling: list[Any]  # the rule knows what it is
+    plan: list[list[tuple[Count, Count, Count, Count]]] | None
+    checksums: SavedIntegrity | None = None
 
 
 class Damage(Exception):

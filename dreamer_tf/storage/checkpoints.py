@@ -7,32 +7,65 @@
 A checkpoint is written under another name, flushed to the disk, and renamed. It does not contain
 the replay's steps, because they are on the disk already. `state.json` says which of them are valid,
 or which files with which checksums belong to the checkpoint (`NEEDS`).
+
+Checksums tell accidents. Whoever can write a checkpoint can write its checksums, too, so everything
+in it is also checked against what this run expects, before it is read or allocated.
 """
 
+import contextlib
+import errno
 import json
 import os
 import re
-import shutil
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 from absl import logging
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.storage import faults
-from dreamer_tf.storage.files import fingerprint, flush, save_arrays
+from dreamer_tf.storage import arrays, faults, os_errors
+from dreamer_tf.storage.arrays import Expected
+from dreamer_tf.storage.files import (
+    create,
+    fingerprint,
+    flush,
+    make_directory,
+    open_file,
+    read_bytes,
+    remove,
+    save_arrays,
+)
+from dreamer_tf.storage.schema import Count
 
 FORMAT = 2
 NEEDS = "files"  # key in the state: fingerprints of files that it needs, by path in the base dir
 _FILES = ("arrays.npz", "state.json")
+_MANIFEST_BYTES, _STATE_BYTES = 1 << 16, 1 << 26  # the most that they may have
 # What reading a damaged file raises.
 _DAMAGE = (
-    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError),
-    zipfile.BadZipFile,
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, msgspec.MsgspecError),
 )
+# They say nothing about the file: using an older checkpoint would lose training for nothing.
+_NO_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class Fingerprint(msgspec.Struct):
+    """Size and SHA-256 of a file, as in a manifest."""
+
+    bytes: Count
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Manifest(msgspec.Struct):
+    format: int
+    files: dict[str, Fingerprint]
 
 
 class Checkpoint(NamedTuple):
@@ -58,6 +91,7 @@ class CheckpointStore:
         """
         self.directory = Path(directory)
         self._keep = keep
+        self._damaged: set[int] = set()  # checkpoints that could not be loaded
 
     @property
     def keep(self) -> int:
@@ -68,8 +102,9 @@ class CheckpointStore:
         """Numbers of the stored checkpoints, ascending, including damaged ones."""
         if not self.directory.exists():
             return []
-        found = (re.fullmatch(r"ckpt-(\d+)", path.name) for path in self.directory.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        found = (re.fullmatch("ckpt-([0-9]+)", path.name) for path in self.directory.iterdir())
+        numbers = {int(match[1]) for match in found if match}
+        return sorted(number for number in numbers if os.path.lexists(self.path(number)))
 
     def path(self, number: int) -> Path:
         """The directory of a checkpoint."""
@@ -91,8 +126,8 @@ class CheckpointStore:
         final = self.path(number)
         partial = final.with_name(f".{final.name}.partial")
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(partial, ignore_errors=True)  # from a process that died while saving
+            make_directory(self.directory)
+            remove(partial)  # from a process that died while saving
             partial.mkdir()
             _write(partial, number, checkpoint)
             # The contents are on the disk before the directory gets its name, and the name is on
@@ -103,15 +138,44 @@ class CheckpointStore:
         except OSError as error:
             size = sum(array.nbytes for array in checkpoint.arrays.values())
             raise UserError(
-                f"The checkpoint {final} could not be written ({error.strerror or error}): it "
+                f"The checkpoint {final} could not be written "
+                f"({os_errors.reason(error) or error.strerror or error}): it "
                 f"needs {size / 1e6:.0f} MB in a writable directory; all earlier checkpoints are "
                 "intact, so free some space and start the same command again."
             ) from error
-        for old in self.numbers()[: -self._keep]:
-            shutil.rmtree(self.path(old), ignore_errors=True)
+        self._damaged.discard(number)
+        self._prune()
         return final
 
-    def load(self, number: int, beside: bool = True) -> Checkpoint:
+    def _prune(self) -> None:
+        """Removes what is older than the checkpoints to keep. Damaged ones do not count."""
+        numbers = self.numbers()
+        good = [number for number in numbers if self._is_whole(number)]
+        oldest = good[-max(1, self._keep) :][0] if good else 0
+        for number in numbers:
+            if number < oldest:
+                with contextlib.suppress(OSError):
+                    remove(self.path(number))
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a checkpoint looks good without reading it."""
+        if number in self._damaged:
+            return False
+        try:
+            for name, written in self._manifest(number).files.items():
+                if (self.path(number) / name).lstat().st_size != written.bytes:
+                    return False
+        except (*_DAMAGE, DamagedCheckpoint):
+            return False
+        return True
+
+    def load(
+        self,
+        number: int,
+        beside: bool = True,
+        expected: Expected | None = None,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Checkpoint:
         """Reads and verifies one checkpoint.
 
         Args:
@@ -119,44 +183,94 @@ class CheckpointStore:
           beside: whether to verify the other files that it needs, too. A policy that only acts does
             not use them.
 
+          expected: the arrays that this run needs; None to accept others.
+          check: gets the state, and raises a ValueError or the like if this run cannot use it.
+
         Raises:
-          DamagedCheckpoint: a file is missing, truncated, changed or of another format.
+          DamagedCheckpoint: a file is missing, truncated, changed, of another format, or not what
+            was expected.
+          OSError: a file must not be read. That is no damage.
         """
-        path = self.path(number)
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
-            if manifest["format"] != FORMAT:
-                raise DamagedCheckpoint(f"its format is {manifest['format']}, not {FORMAT}")
-            for name in _FILES:
-                if fingerprint(path / name) != manifest["files"][name]:
-                    raise DamagedCheckpoint(f"{name} has changed since it was written")
-            with np.load(path / "arrays.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            state = json.loads((path / "state.json").read_text())
-            for name, written in state.get(NEEDS, {}).items() if beside else ():
-                if fingerprint(self.directory.parent / name) != written:
-                    raise DamagedCheckpoint(f"{name}, which it needs, has changed since")
+            return self._load(number, beside, expected, check)
         except DamagedCheckpoint:
             raise
+        except OSError as error:
+            if error.errno in _NO_DAMAGE:
+                raise
+            raise DamagedCheckpoint(str(error)) from error
         except _DAMAGE as error:
             raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from error
-        return Checkpoint(arrays, state)
+
+    def _load(
+        self,
+        number: int,
+        beside: bool,
+        expected: Expected | None,
+        check: Callable[[dict[str, Any]], None] | None,
+    ) -> Checkpoint:
+        manifest = self._manifest(number)
+        if manifest.format != FORMAT:
+            raise DamagedCheckpoint(f"its format is {manifest.format}, not {FORMAT}")
+        if expected is not None and manifest.files["arrays.npz"].bytes > expected.most_bytes():
+            raise DamagedCheckpoint("it is of another network: arrays.npz is too large")
+        for name in _FILES:
+            self._compare(self.path(number) / name, manifest.files[name], name)
+        state = self._state(number)
+        if check is not None:
+            check(state)
+        with open(open_file(self.path(number) / "arrays.npz", below=self._base), "rb") as file:
+            found = arrays.read(file, expected)
+        for name, written in self._needs(state).items() if beside else ():
+            self._compare(self.directory.parent / name, written, f"{name}, which it needs,")
+        return Checkpoint(found, state)
+
+    @property
+    def _base(self) -> Path:
+        """No link is followed below it; the directory of checkpoints itself must not be one."""
+        return self.directory.parent
+
+    def _manifest(self, number: int) -> _Manifest:
+        data = read_bytes(self.path(number) / "manifest.json", _MANIFEST_BYTES, self._base)
+        facts = json.loads(data)
+        if isinstance(facts, dict) and facts.get("format") != FORMAT:
+            raise DamagedCheckpoint(f"its format is {facts.get('format')!s:.20}, not {FORMAT}")
+        return msgspec.convert(facts, _Manifest)
+
+    def _state(self, number: int) -> dict[str, Any]:
+        data = read_bytes(self.path(number) / "state.json", _STATE_BYTES, self._base)
+        return msgspec.convert(json.loads(data), dict[str, Any])
+
+    def _needs(self, state: Mapping[str, Any]) -> dict[str, Fingerprint]:
+        return msgspec.convert(state.get(NEEDS, {}), dict[str, Fingerprint])
+
+    def _compare(self, path: Path, written: Fingerprint, name: str) -> None:
+        # The size first: a file of other size needs no reading, however large it is.
+        file = open_file(path, below=self._base)
+        try:
+            same = os.fstat(file).st_size == written.bytes
+        finally:
+            os.close(file)
+        if not same or fingerprint(path, self._base) != msgspec.to_builtins(written):
+            raise DamagedCheckpoint(f"{name} has changed since it was written")
 
     def needed(self) -> set[str]:
         """Other files that any checkpoint needs, by their paths in the base directory."""
         found: set[str] = set()
         for number in self.numbers():
             try:
-                found |= set(json.loads((self.path(number) / "state.json").read_text())[NEEDS])
+                found |= set(self._needs(self._state(number)))
             except _DAMAGE:
-                continue  # it cannot be used, or it needs no other files
+                continue  # it cannot be used
         return found
 
-    def load_latest(self, beside: bool = True) -> tuple[int, Checkpoint] | None:
-        """Reads the newest checkpoint that is not damaged.
-
-        Args:
-          beside: see `load`.
+    def load_latest(
+        self,
+        beside: bool = True,
+        expected: Expected | None = None,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> tuple[int, Checkpoint] | None:
+        """Reads the newest checkpoint that is not damaged; arguments as for `load`.
 
         Returns:
           Its number and contents, or None if there are no checkpoints.
@@ -165,31 +279,37 @@ class CheckpointStore:
           UserError: all checkpoints are damaged.
         """
         numbers = self.numbers()
+        reasons = []
         for number in reversed(numbers):
             try:
-                return number, self.load(number, beside)
+                return number, self.load(number, beside, expected, check)
             except DamagedCheckpoint as error:
                 logging.error("Checkpoint %s is damaged: %s.", self.path(number), error)
+                self._damaged.add(number)
+                reasons.append(str(error))
         if numbers:
             raise UserError(
-                f"None of the {len(numbers)} checkpoints in {self.directory} can be read: restore "
-                "one from a copy, or choose another --base_dir to start from the beginning."
+                f"None of the {len(numbers)} checkpoints in {self.directory} can be read (the "
+                f"newest: {reasons[0]:.300}): restore one from a copy, or choose another "
+                "--base_dir to start from the beginning."
             )
         return None
 
 
 def _write(directory: Path, number: int, checkpoint: Checkpoint) -> None:
     """Writes the files of a checkpoint; returns when they are on the disk."""
-    with open(directory / "arrays.npz", "wb") as file:
+    with create(directory / "arrays.npz") as file:
         save_arrays(file, checkpoint.arrays)
     faults.point("arrays_written")
-    (directory / "state.json").write_text(json.dumps(checkpoint.state))
+    with create(directory / "state.json") as file:
+        file.write(json.dumps(checkpoint.state).encode())
     manifest = {
         "format": FORMAT,
         "number": number,
         "files": {name: fingerprint(directory / name) for name in _FILES},
     }
-    (directory / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    with create(directory / "manifest.json") as file:
+        file.write(json.dumps(manifest, indent=1).encode())
     for name in (*_FILES, "manifest.json"):
         flush(directory / name)
     faults.point("checkpoint_written")

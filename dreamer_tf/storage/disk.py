@@ -1,19 +1,19 @@
 """Failures of the disk. Python reports them as OSError, TensorFlow with its own errors."""
 
 import contextlib
-import errno
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.storage import os_errors
 
 ERRORS = (OSError, tf.errors.OpError)
-# Other numbers (for example ENOENT) are mistakes of a program and should show their traceback.
-_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-_NUMBERS |= {errno.EFBIG, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 # TensorFlow's errors have no errno, only the text of the operating system.
-_REASONS = ("No space left", "Read-only file system", "Permission denied", "quota exceeded")
+_REASONS = (
+    *("No space left", "Read-only file system", "Permission denied", "quota exceeded"),
+    *("File too large", "Not a directory", "Is a directory", "File exists", "Input/output error"),
+)
 
 
 @contextlib.contextmanager
@@ -35,19 +35,18 @@ def user_errors(sentence: Callable[[str], str]) -> Iterator[None]:
         raise UserError(sentence(found)) from error
 
 
-def reason(error: Exception) -> str | None:
+def reason(error: BaseException) -> str | None:
     """Tells failures of the disk from other errors.
 
     Args:
-      error: any exception.
+      error: any exception, also one of gin.
 
     Returns:
       The reason in a few words, for example 'No space left on device', or None if the error has
       nothing to do with the disk.
     """
-    if isinstance(error, OSError):
-        return error.strerror if error.errno in _NUMBERS else None
+    error = os_errors.original(error)
     if isinstance(error, tf.errors.OpError):
         found = (text for text in _REASONS if text.lower() in str(error.message).lower())
         return next(found, None)
-    return None
+    return os_errors.reason(error)

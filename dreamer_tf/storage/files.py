@@ -73,7 +73,7 @@ def _parts(path: str, base: str) -> tuple[str, ...]:
     """The parts of a path after a base directory."""
     parts = Path(os.path.relpath(path, base)).parts
     if not parts or ".." in parts:
-        raise NotRegular(errno.EACCES, "is outside of the directory", path)
+        raise NotRegular(errno.ELOOP, "is outside of the directory", path)
     return parts
 
 

@@ -196,7 +196,7 @@ def test_evaluation_does_not_change_the_agent(small_dqn, tmp_path):
 def test_a_checkpoint_of_another_agent_is_refused(small_dqn, tmp_path):
     run(tmp_path, 1)
     gin.bind_parameter("dreamer_tf.create_agent.agent_name", "jax_rainbow")
-    with pytest.raises(UserError, match="checkpoint belongs to another network"):
+    with pytest.raises(UserError, match="is of another network"):
         DreamerRunner(tmp_path, Frames, seed=3)
 
 

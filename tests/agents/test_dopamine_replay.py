@@ -94,7 +94,7 @@ def test_a_damaged_file_of_the_replay_is_passed_over(small_dqn, tmp_path, caplog
         np.testing.assert_array_equal(array, again[name], err_msg=name)
     for path in elements(tmp_path / "run"):
         path.unlink()
-    with pytest.raises(UserError, match=r"None of the 3 checkpoints .* can be read"):
+    with pytest.raises(UserError, match=r"None of the \d checkpoints .* can be read"):
         run(tmp_path / "run", 4)
 
 

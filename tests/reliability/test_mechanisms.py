@@ -43,8 +43,8 @@ MECHANISMS = {
     ),
     "checksums": (
         "storage/checkpoints.py",
-        'if fingerprint(path / name) != manifest["files"][name]:',
-        "if False:",
+        "self._compare(self.path(number) / name, manifest.files[name], name)",
+        "pass",
         "tests/storage/test_checkpoints.py::test_damaged_checkpoints_are_passed_over",
     ),
     "no good checkpoint is an error": (
@@ -54,9 +54,9 @@ MECHANISMS = {
         "tests/storage/test_checkpoints.py::test_no_good_checkpoint_is_an_error",
     ),
     "arrays are loaded without objects": (
-        "storage/checkpoints.py",
-        "allow_pickle=False",
-        "allow_pickle=True",
+        "storage/arrays.py",
+        "if kind.hasobject or kind.kind not in _KINDS or",
+        "if",
         "tests/storage/test_checkpoints.py::test_pickled_arrays_are_never_loaded",
     ),
     "a signal is noticed": (
@@ -170,8 +170,8 @@ MECHANISMS = {
     ),
     "files of Dopamine's replay are verified": (
         "storage/checkpoints.py",
-        "if fingerprint(self.directory.parent / name) != written:",
-        "if False:",
+        'self._compare(self.directory.parent / name, written, f"{name}, which it needs,")',
+        "pass",
         "tests/agents/test_dopamine_replay.py::test_a_damaged_file_of_the_replay_is_passed_over",
     ),
 }

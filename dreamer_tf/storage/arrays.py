@@ -1,0 +1,109 @@
+"""Reads .npz files of unknown origin: everything is checked before anything is allocated.
+
+Our archives are not compressed. So an honest one is as large as its arrays, and a file can make us
+allocate no more than its own size. Its size is checked against the expected shapes first.
+"""
+
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+# Bytes in the archive beside an array: headers of NumPy and of zip, and its name three times.
+_OVERHEAD = 2048
+_HEADER = 10_000  # bytes of NumPy's header: long ones are slow to parse
+_KINDS = "biufcV"  # numbers; bfloat16 is stored as V. No objects, no text
+
+
+class Expected(NamedTuple):
+    """What an archive may hold."""
+
+    arrays: Mapping[str, Any]  # arrays or variables by name, with `shape` and `dtype`
+    more: str = ""  # names of further arrays, of any shape, begin so; empty for none
+    more_bytes: int = 0  # the most bytes that these may have together
+
+    def most_bytes(self) -> int:
+        """The most bytes that an archive may have."""
+        return self.more_bytes + sum(
+            _OVERHEAD + 4 * len(name) + math.prod(array.shape) * dtype(array).itemsize
+            for name, array in self.arrays.items()
+        )
+
+
+def dtype(array: Any) -> np.dtype:
+    """NumPy's type of an array or a variable of TensorFlow or JAX."""
+    return np.dtype(getattr(array.dtype, "as_numpy_dtype", array.dtype))
+
+
+def read(file: IO[bytes], expected: Expected | None) -> dict[str, np.ndarray]:
+    """Reads an uncompressed .npz file.
+
+    Args:
+      file: a regular file, opened for binary reading.
+      expected: what it may hold; None to accept all numbers that the file really has.
+
+    Returns:
+      Arrays by name.
+
+    Raises:
+      ValueError: something is not as expected, or not finite.
+      zipfile.BadZipFile, EOFError, OSError, RuntimeError: the archive is damaged.
+    """
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if len(members) != len(archive.infolist()):
+            raise ValueError("it has two arrays of one name")
+        if expected is not None:
+            _check_names(members, expected)
+        if sum(info.file_size for info in members.values()) > size:
+            raise ValueError("its arrays are larger than itself")
+        return {name: _read(archive, info, name, expected) for name, info in members.items()}
+
+
+def _check_names(found: Mapping[str, Any], expected: Expected) -> None:
+    more = {name for name in found if expected.more and name.startswith(expected.more)}
+    different = (set(found) - more) ^ set(expected.arrays)
+    if different:
+        raise ValueError(f"it is of another network: {', '.join(sorted(different)[:3])} differ")
+
+
+def _read(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, expected: Expected | None
+) -> np.ndarray:
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise ValueError(f"{name} is compressed or encrypted")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version != (1, 0):
+            raise ValueError(f"{name} has a header of version {version}")
+        shape, fortran, kind = np.lib.format.read_array_header_1_0(member, max_header_size=_HEADER)
+        # Before anything is allocated, and in Python's integers, which do not overflow.
+        nbytes = math.prod(shape) * kind.itemsize
+        if kind.hasobject or kind.kind not in _KINDS or any(length < 0 for length in shape):
+            raise ValueError(f"{name} holds objects or text; allow_pickle is never set")
+        if member.tell() + nbytes != info.file_size:
+            raise ValueError(f"{name} has {info.file_size:,} bytes, not those of shape {shape}")
+        if expected is not None and name in expected.arrays:
+            _check_shape(name, shape, kind, expected.arrays[name])
+        data = bytearray(member.read(nbytes))
+        if len(data) != nbytes:
+            raise EOFError(f"{name} is cut off")
+    array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+    if kind.kind in "fc" and not np.isfinite(array).all():
+        raise ValueError(f"{name} is not finite")
+    return array
+
+
+def _check_shape(name: str, shape: tuple[int, ...], kind: np.dtype, expected: Any) -> None:
+    wanted = tuple(expected.shape)
+    # A type that NumPy does not know, such as bfloat16, is stored as bytes.
+    same = kind == dtype(expected) or kind == np.dtype(f"V{dtype(expected).itemsize}")
+    if shape != wanted or not same:
+        raise ValueError(
+            f"it is of another network: {name} has shape {shape} of {kind}, not {wanted} of "
+            f"{dtype(expected)}"
+        )
