@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.agents.dopamine_compat import ReplayElement
-from dreamer_tf.storage.files import fingerprint, replacing, save_arrays
+from dreamer_tf.storage import arrays as archives
+from dreamer_tf.storage.files import (
+    fingerprint,
+    make_directory,
+    open_file,
+    replacing,
+    save_arrays,
+)
 
 _STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
@@ -55,7 +62,7 @@ class ReplayFiles:
         if first < end:
             name = os.path.join("replay", f"elements-{first:012d}-{end:012d}.npz")
             path = os.path.join(self._base_dir, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_directory(os.path.dirname(path))
             with replacing(path) as file:
                 save_arrays(file, _to_arrays([memory[key] for key in range(first, end)]))
             self._files[name] = fingerprint(path)
@@ -82,8 +89,9 @@ class ReplayFiles:
         """
         memory: OrderedDict[int, Any] = OrderedDict()
         for name in sorted(files, key=_range):
-            with np.load(os.path.join(self._base_dir, name), allow_pickle=False) as stored:
-                elements = _from_arrays({key: stored[key] for key in stored.files})
+            path = os.path.join(self._base_dir, name)
+            with open(open_file(path, below=self._base_dir), "rb") as file:
+                elements = _from_arrays(archives.read(file, None))
             memory.update(zip(range(*_range(name)), elements, strict=True))
         oldest = max(0, count - self._buffer._max_capacity)
         # The oldest file may begin before the oldest element of the buffer.

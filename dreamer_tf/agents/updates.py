@@ -11,7 +11,7 @@ import numpy as np
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.episode_replay import Sequences
-from dreamer_tf.storage.files import save_arrays
+from dreamer_tf.storage.files import create, make_directory, save_arrays
 
 _BATCHES_KEPT = 3
 # Batches that wait for the thread. With one environment there is one update at a time.
@@ -171,9 +171,10 @@ class NonFiniteGuard:
             return
         if len(glob.glob(f"{glob.escape(self._directory)}/*")) >= _BATCHES_KEPT:
             return
-        os.makedirs(self._directory, exist_ok=True)
+        make_directory(self._directory)
         arrays = batch._asdict()
         for key, value in arrays.pop("observation").items():
             arrays[f"observation.{key}"] = value
         path = os.path.join(self._directory, f"update-{update:09d}.npz")
-        save_arrays(path, {"not_finite": np.array(sorted(bad)), **arrays})
+        with create(path) as file:
+            save_arrays(file, {"not_finite": np.array(sorted(bad)), **arrays})

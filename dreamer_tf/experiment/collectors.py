@@ -1,6 +1,7 @@
 """Collectors for Dopamine's CollectorDispatcher."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from dreamer_tf.agents.dopamine_compat import Collector, StatisticsInstance, add_collector
 from dreamer_tf.open_loop import gif
+from dreamer_tf.storage.files import open_file
 
 
 class JsonLinesCollector(Collector):
@@ -21,7 +23,9 @@ class JsonLinesCollector(Collector):
     def __init__(self, base_dir: str):
         """Opens the file for appending: a resumed run continues it."""
         super().__init__(base_dir)
-        self._file = Path(self._base_dir, "metrics.jsonl").open("a")
+        path = Path(self._base_dir, "metrics.jsonl")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._file = open(open_file(path, flags, below=base_dir), "a")
 
     def get_name(self) -> str:
         """Name in gin and of the directory."""

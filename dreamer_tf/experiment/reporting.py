@@ -17,6 +17,7 @@ from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.scores import score_files
 from dreamer_tf.storage import faults
+from dreamer_tf.storage.files import create, make_directory
 from dreamer_tf.version import NUMERICS
 
 
@@ -136,8 +137,10 @@ class Reporter:
         statistics = _model_statistics(found, agent.agent_steps)
         statistics.append(StatisticsInstance("Dream/video", frames, agent.agent_steps, "video"))
         directory = os.path.join(self._base_dir, "dreams")
-        os.makedirs(directory, exist_ok=True)
-        gif.write_gif(os.path.join(directory, f"iteration-{iteration:06d}.gif"), frames)
+        make_directory(directory)
+        path = os.path.join(directory, f"iteration-{iteration:06d}.gif")
+        with create(path, below=self._base_dir) as file:
+            file.write(gif.encode_gif(frames))
         # Not to the console: a video is no line of text.
         dispatcher.write(statistics, ("tensorboard", "json_lines"))
 

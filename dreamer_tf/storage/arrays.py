@@ -15,7 +15,7 @@ import numpy as np
 # Bytes in the archive beside an array: headers of NumPy and of zip, and its name three times.
 _OVERHEAD = 2048
 _HEADER = 10_000  # bytes of NumPy's header: long ones are slow to parse
-_KINDS = "biufcV"  # numbers; bfloat16 is stored as V. No objects, no text
+_KINDS = "biufcUV"  # numbers, text, and bfloat16, which is stored as V; no objects
 
 
 class Expected(NamedTuple):
@@ -84,7 +84,7 @@ def _read(
         # Before anything is allocated, and in Python's integers, which do not overflow.
         nbytes = math.prod(shape) * kind.itemsize
         if kind.hasobject or kind.kind not in _KINDS or any(length < 0 for length in shape):
-            raise ValueError(f"{name} holds objects or text; allow_pickle is never set")
+            raise ValueError(f"{name} holds objects, for which allow_pickle is never set")
         if member.tell() + nbytes != info.file_size:
             raise ValueError(f"{name} has {info.file_size:,} bytes, not those of shape {shape}")
         if expected is not None and name in expected.arrays:

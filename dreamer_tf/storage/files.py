@@ -120,9 +120,9 @@ def make_directory(path: str | os.PathLike) -> None:
     Raises:
       OSError: it cannot be made, or a file or a link is in its place.
     """
-    os.makedirs(path, exist_ok=True)
     if os.path.islink(path):
         raise NotRegular(errno.ELOOP, "is a link, but must be a directory", os.fspath(path))
+    os.makedirs(path, exist_ok=True)
 
 
 def remove(path: str | os.PathLike) -> None:

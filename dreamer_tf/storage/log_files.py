@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dreamer_tf.storage.files import open_file
+
 # The logs that a run writes. Other files in these folders belong to the user and stay.
 _PATTERNS = (
     "metrics/console/*",
@@ -19,7 +21,7 @@ def sizes(base_dir: str | os.PathLike) -> dict[str, int]:
         str(path.relative_to(base_dir)): path.stat().st_size
         for pattern in _PATTERNS
         for path in sorted(Path(base_dir).glob(pattern))
-        if path.is_file()
+        if path.is_file() and not path.is_symlink()
     }
 
 
@@ -35,4 +37,8 @@ def cut_back(base_dir: str | os.PathLike, stored: Mapping[str, int]) -> None:
         if name not in stored:  # it was created after the checkpoint
             path.unlink()
         elif size > stored[name]:
-            os.truncate(path, stored[name])
+            file = open_file(path, os.O_RDWR, below=base_dir)
+            try:
+                os.ftruncate(file, stored[name])
+            finally:
+                os.close(file)

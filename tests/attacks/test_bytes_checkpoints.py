@@ -120,7 +120,7 @@ def test_a_foreign_state(store, state):
         (npy("(2, 3)"), "another network: w has shape (2, 3)"),
         (npy(kind="'<f8'", data=bytes(48)), "another network: w has shape (3, 2) of float64"),
         (npy(kind="'|O'"), "allow_pickle"),
-        (npy(kind="'<U1'"), "allow_pickle"),
+        (npy(kind="'<U1'"), "of another network"),
         (npy(kind="[('a', '<f4')]"), ""),
         (npy(data=bytes(25)), "has 153 bytes"),
         (npy(data=b""), "has 128 bytes"),
