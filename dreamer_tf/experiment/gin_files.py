@@ -19,13 +19,13 @@ from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.experiment import gin_stack, trust
 from dreamer_tf.experiment.places import check_local
 from dreamer_tf.settings.bindings import check_values
-from dreamer_tf.storage import milestone
+from dreamer_tf.storage import identity
 from dreamer_tf.storage.files import replace_text
 from dreamer_tf.version import VERSION
 
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
-RUN_FILE = "run.json"
+RUN_FILE = identity.FILE
 # What may change when a run is resumed: its length, what it logs, and on which device it computes.
 CHANGEABLE = (
     "Runner.num_iterations",
@@ -259,11 +259,11 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
     try:
         stored = json.loads(path.read_text())
         before, stored_seed = dict(stored["bindings"]), stored["seed"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
         ) from error
-    if not milestone.is_reached(base_dir):
+    if not identity.has_progress(base_dir):
         return
     if stored_seed != seed:
         raise UserError(
@@ -290,7 +290,7 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     }
     replace_text(Path(base_dir, CONFIG_FILE), gin.config_str(max_line_length=120))
     replace_text(Path(base_dir, OPERATIVE_FILE), gin.operative_config_str(max_line_length=120))
-    replace_text(Path(base_dir, RUN_FILE), json.dumps(facts, indent=1))
+    identity.claim(base_dir, facts)
 
 
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:

@@ -1,7 +1,6 @@
 """Starts an experiment: makes the runner, locks its directory, and tells users about the run."""
 
 import contextlib
-import fcntl
 import os
 import shlex
 import shutil
@@ -9,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import gin
 
@@ -24,7 +22,8 @@ from dreamer_tf.experiment.places import check_local
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
-from dreamer_tf.storage import disk, milestone, os_errors
+from dreamer_tf.storage import disk, identity, os_errors
+from dreamer_tf.storage.locking import DirectoryLock
 
 
 def make_environment() -> Environment:
@@ -77,11 +76,12 @@ def make_runner(
     try:
         os.makedirs(base_dir, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
-            lock = on_failure.enter_context(_lock(base_dir))
+            lock = on_failure.enter_context(DirectoryLock(base_dir))
             check_values()
+            identity.restore(base_dir)
             # Before anything is made: another configuration must not touch the run's logs.
             gin_files.check(base_dir, seed)
-            if not milestone.is_reached(base_dir):
+            if not identity.has_progress(base_dir):
                 # No checkpoint refers to these steps, and a corrected configuration may need files
                 # of another shape.
                 shutil.rmtree(os.path.join(base_dir, "replay"), ignore_errors=True)
@@ -165,21 +165,6 @@ def temporary_runner(parent: Path, seed: int) -> Iterator[DreamerRunner]:
             runner.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _lock(base_dir: str) -> IO[bytes]:
-    """Locks a directory. The operating system unlocks it when the process ends, however it ends."""
-    # flock, because a file that merely exists would survive a killed process.
-    file = open(os.path.join(base_dir, "lock"), "wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise UserError(
-            f"{base_dir} is in use by another process: wait until it has ended, or choose another "
-            "--base_dir."
-        ) from error
-    return file
 
 
 def verify(runner: DreamerRunner) -> str:

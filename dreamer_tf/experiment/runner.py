@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import Any
 
 import gin
 from absl import logging
@@ -20,13 +20,14 @@ from dreamer_tf.experiment.phases import no_progress, phase_seeds
 from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
 from dreamer_tf.experiment.rollout import VectorRollout
-from dreamer_tf.experiment.saved import check_runner
+from dreamer_tf.experiment.saved import find_checkpoint
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt, Size
-from dreamer_tf.storage import disk, log_files, milestone
+from dreamer_tf.storage import disk, identity, log_files
 from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore
+from dreamer_tf.storage.locking import DirectoryLock
 
 
 @configurable(denylist=["base_dir", "seed"])
@@ -106,7 +107,7 @@ class DreamerRunner(Runner):
         self._phase = self._phases["train"]
         self._last_observation: Any = None
         self._bar: PhaseBar | None = None
-        self.lock: IO[bytes] | None = None
+        self.lock: DirectoryLock | None = None
         self.device = ""
 
         def make_agent(
@@ -215,26 +216,13 @@ class DreamerRunner(Runner):
         if self.lock is not None:
             self.lock.close()
 
-    def _find_checkpoint(self, base_dir: str) -> tuple[int, Checkpoint] | None:
-        """The newest checkpoint. The logs are cut back to it, because the rest is logged again."""
-        found = self._store.load_latest(expected=self._agent.expected(), check=self._check_state)
-        if found is not None:
-            log_files.cut_back(base_dir, found[1].state["runner"]["log_sizes"])
-        elif os.path.exists(os.path.join(base_dir, gin_files.RUN_FILE)):
-            log_files.cut_back(base_dir, {})  # killed before its first checkpoint
-        return found
-
-    def _check_state(self, state: dict[str, Any]) -> None:
-        check_runner(state)
-        self._agent.check_state(state)
-
     def _initialize_checkpointer_and_maybe_resume(self, checkpoint_file_prefix: str) -> None:
         """Resumes from our checkpoint. Dopamine's constructor calls it instead of its own."""
         self._start_iteration = 0
         # Dopamine assigns its logger only if it is enabled, and asks for it in any case.
         if not self._use_legacy_logger:
             self._logger = None
-        found = self._find_checkpoint(self._base_dir)  # before anything opens a log
+        found = find_checkpoint(self._store, self._base_dir, self._agent)
         if found is None:
             return
         number, checkpoint = found
@@ -270,7 +258,7 @@ class DreamerRunner(Runner):
                 "log_sizes": log_files.sizes(self._base_dir),
             }
             self._store.save(max(self._store.numbers(), default=0) + 1, checkpoint)
-            milestone.reach(self._base_dir)
+            identity.mark_progress(self._base_dir)
             self._agent.saved(self._store.needed())
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:

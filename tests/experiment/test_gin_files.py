@@ -5,7 +5,7 @@ import pytest
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
-from dreamer_tf.storage import milestone
+from dreamer_tf.storage import identity
 from tests.helpers import TINY
 
 
@@ -48,7 +48,7 @@ def test_the_directory_of_another_run_is_not_used(tmp_path):
     gin_files.check(tmp_path, 0)
     gin_files.record(tmp_path, 0)
     gin_files.check(tmp_path, 0)
-    milestone.reach(tmp_path)
+    identity.mark_progress(tmp_path)
     with pytest.raises(UserError, match="--seed=0, not 1"):
         gin_files.check(tmp_path, 1)
     gin.bind_parameter("Runner.num_iterations", 50)  # how long it runs may change

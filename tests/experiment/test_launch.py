@@ -8,7 +8,7 @@ import pytest
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.storage import milestone
+from dreamer_tf.storage import identity
 from tests.helpers import TINY, ScriptedEnvironment, bind
 
 
@@ -33,11 +33,11 @@ def small_run(directory, *settings):
 def test_a_run_without_a_checkpoint_accepts_a_corrected_configuration(tmp_path):
     """Other sizes, too: what it stored before belongs to nothing."""
     small_run(tmp_path, "EpisodeReplay.capacity=500").close()
-    assert not milestone.is_reached(tmp_path)
+    assert not identity.has_progress(tmp_path)
     runner = small_run(tmp_path, "RSSM.units=9", "EpisodeReplay.capacity=700")
     runner.run_experiment()
     runner.close()
-    assert milestone.is_reached(tmp_path)
+    assert identity.has_progress(tmp_path)
     assert "RSSM.units = 9" in (tmp_path / gin_files.CONFIG_FILE).read_text()
     with pytest.raises(UserError, match=r"RSSM\.units was 9 and is now 8"):
         small_run(tmp_path, "RSSM.units=8", "EpisodeReplay.capacity=700")

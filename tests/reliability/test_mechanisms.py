@@ -84,7 +84,7 @@ MECHANISMS = {
         "tests/experiment/test_runner.py::test_a_full_disk_is_named",
     ),
     "the base directory is locked": (
-        "experiment/launch.py",
+        "storage/locking.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         "tests/experiment/test_launch.py::test_a_directory_is_used_by_one_process",
