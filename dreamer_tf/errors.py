@@ -25,6 +25,14 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def printable(text: str) -> str:
+    """Text without anything that changes a terminal: control characters become escapes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def did_you_mean(name: str, valid: Iterable[str], count: int = 3) -> str:
     """Suggests valid names for a misspelt one, to end an error message with.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import UserError, printable
 from dreamer_tf.experiment import places, signals, streams
 from dreamer_tf.storage import os_errors
 
@@ -73,5 +73,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 
 def _fail(sentence: str) -> int:
-    print(f"{os.path.basename(sys.argv[0])}: {sentence}", file=sys.stderr)
+    # A name in a file or a path may hold escapes of the terminal.
+    shown = "\n".join(map(printable, sentence.split("\n")))
+    print(f"{os.path.basename(sys.argv[0])}: {shown}", file=sys.stderr)
     return USER_ERROR

@@ -152,7 +152,9 @@ def text(found: report.Report, form: str, table: str = "games") -> str:
     rows = _rows(found, form, table)
     if form == "csv":
         return tables.to_csv(rows)
-    return tables.to_markdown(rows) + "".join(f"\n{sentence}\n" for sentence in found.absent)
+    return tables.to_markdown(rows) + "".join(
+        f"\n{tables.in_markdown(sentence)}\n" for sentence in found.absent
+    )
 
 
 def _rows(found: report.Report, form: str, table: str) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ from dreamer_tf.scores.report import (
     missing,
     origin_rows,
 )
+from dreamer_tf.storage.files import read_bytes
 
+_CONFIG_BYTES = 1 << 20  # the most that a shown configuration may have
 _EARLY = (
     "A run that ended before 95% of the frames of the agent's longest run on the game is left out."
 )
@@ -200,7 +202,9 @@ def _configurations(numbers: _Numbers) -> Iterator[Section]:
     texts: dict[str, str] = {}
     for curve in numbers.report.runs:
         try:
-            texts[curve.gin_hash] = (Path(curve.source) / "config.gin").read_text()
+            texts[curve.gin_hash] = read_bytes(
+                Path(curve.source, "config.gin"), _CONFIG_BYTES
+            ).decode(errors="replace")
         except OSError:
             texts.setdefault(curve.gin_hash, "missing: its directory has only scores")
     if texts:

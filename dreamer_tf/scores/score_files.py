@@ -7,16 +7,19 @@ that two score files are only compared when they mean the same.
 """
 
 import json
-import math
 import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.storage.files import replace_text
+from dreamer_tf.storage.files import read_bytes, replace_text
+from dreamer_tf.storage.schema import Count
 
 FILE = "scores.json"
+_BYTES = 1 << 26  # the most that a score file may have
+Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Score(NamedTuple):
@@ -44,6 +47,22 @@ class Score(NamedTuple):
         return {_key(name): value for name, value in self._asdict().items()}
 
 
+class _Record(msgspec.Struct, rename="pascal"):
+    """A record of a score file, as anybody could have written it."""
+
+    iteration: Count
+    value: float
+    agent: Name
+    phase: Literal["train", "eval"]
+    game: Name
+    seed: Count
+    frames: Count
+    episodes: Count
+    protocol: Name
+    gin_hash: Name
+    numerics: Count = 1
+
+
 def _key(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
@@ -55,29 +74,24 @@ def read(path: str | os.PathLike) -> list[Score]:
       UserError: the file is not a score file of ours.
     """
     try:
-        records = json.loads(Path(path).read_text())
-        types = Score.__annotations__
-        scores = [
-            Score(
-                **{
-                    name: types[name](record[_key(name)])
-                    for name in Score._fields
-                    if name not in Score._field_defaults or _key(name) in record
-                }
-            )
-            for record in records
-        ]
+        found = msgspec.convert(json.loads(read_bytes(path, _BYTES)), list[_Record])
+        scores = [Score(*(getattr(record, name) for name in Score._fields)) for record in found]
         _check(scores)
         return scores
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not a score file: {type(error).__name__}: {error}") from error
+    except (OSError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
+        raise UserError(
+            f"{path} is not a score file: {type(error).__name__}: {error!s:.300}"
+        ) from error
 
 
 def _check(scores: Iterable[Score]) -> None:
     """A curve needs numbers, in order."""
     last: dict[tuple, int] = {}
     for score in scores:
-        if not math.isfinite(score.value):
+        # Half of a pair of UTF-16 is text in JSON, but no file can hold it.
+        "".join((score.agent, score.game, score.protocol, score.gin_hash)).encode()
+        # Larger ones overflow in sums and squares.
+        if not abs(score.value) <= 1e30:
             raise ValueError(f"the value of iteration {score.iteration} is {score.value}")
         run = score._replace(iteration=0, value=0.0, frames=0, episodes=0)
         if score.frames <= last.get(run, -1):

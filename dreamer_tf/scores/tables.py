@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dreamer_tf.errors import printable
 from dreamer_tf.scores import aggregate
 
 Rows = Sequence[dict[str, Any]]
@@ -41,9 +43,10 @@ def to_markdown(rows: Rows) -> str:
     if not rows:
         return "Nothing to compare.\n"
     names = columns(rows)
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    lines = [f"| {' | '.join(map(in_markdown, names))} |", f"|{'---|' * len(names)}"]
     for row in rows:
-        lines.append(f"| {' | '.join(shown(row.get(name, 'missing')) for name in names)} |")
+        cells = [in_markdown(shown(row.get(name, "missing"))) for name in names]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -51,7 +54,20 @@ def to_csv(rows: Rows) -> str:
     """The rows as comma-separated values, with all digits."""
     names = columns(rows) if rows else []
     file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([in_csv(name) for name in names])
+    writer.writerows([in_csv(row.get(name, "")) for name in names] for row in rows)
     return file.getvalue()
+
+
+def in_markdown(text: str) -> str:
+    """Text that Markdown and a terminal show as it is, on one line."""
+    return re.sub(r"([\\`*<>\[\]|])", r"\\\1", printable(text))
+
+
+def in_csv(value: Any) -> Any:
+    """A cell that a spreadsheet does not take for a formula; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
