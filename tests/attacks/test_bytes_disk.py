@@ -182,7 +182,8 @@ def test_a_disk_that_others_fill_while_a_run_trains(small_disk):
     """One sentence, the saved state is intact, and the run goes on when there is space."""
     place, mount = small_disk
     assert mount("size=9m") == 0
-    more = ("Runner.num_iterations=400", "DreamerRunner.dream_every=0")
+    short = ("Runner.training_steps=20", "DreamerRunner.dream_every=0")
+    more = ("Runner.num_iterations=400", *short)
     process = start(place / "run", more=more)
     for line in process.stdout:
         if line.startswith("random start"):
@@ -198,7 +199,7 @@ def test_a_disk_that_others_fill_while_a_run_trains(small_disk):
     assert "Traceback" not in errors
     (place / "filler").unlink()
     number, _ = store.load_latest()
-    more = (f"Runner.num_iterations={number + 2}", "DreamerRunner.dream_every=0")
+    more = (f"Runner.num_iterations={number + 2}", *short)
     process = start(place / "run", more=more)
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0 and "resumed  " in output, errors

@@ -174,6 +174,106 @@ MECHANISMS = {
         "pass",
         "tests/agents/test_dopamine_replay.py::test_a_damaged_file_of_the_replay_is_passed_over",
     ),
+    "a write that is cut short is completed": (
+        "storage/files.py",
+        "view, offset = view[count:], offset + count",
+        "return",
+        "tests/attacks/test_bytes_disk.py::test_a_write_that_is_cut_short_is_completed",
+    ),
+    "space is reserved before it is needed": (
+        "replay/ring.py",
+        "reserve(self._files[key], start * size, (end - slot) * size)",
+        "pass",
+        "tests/attacks/test_bytes_disk.py::test_space_is_taken_in_chunks_ahead_and_not_at_the_start",
+    ),
+    "a missing file of the replay is not made anew": (
+        "replay/episode_replay.py",
+        'if self._ring.missing and any(saved["count"] for saved in state["streams"]):',
+        "if False:",
+        "tests/attacks/test_bytes_replay.py::test_a_missing_file_is_refused_and_not_made_anew",
+    ),
+    "chunks of the replay have checksums": (
+        "replay/integrity.py",
+        "if self._digest(stream, start, start + steps) != expected:",
+        "if False:",
+        "tests/attacks/test_bytes_replay.py"
+        "::test_possible_values_that_were_not_written_are_refused",
+    ),
+    "what the replay holds is possible": (
+        "replay/integrity.py",
+        "        (flags > 1).any()\n        or",
+        "        False and",
+        "tests/attacks/test_bytes_replay.py::test_impossible_values_are_refused",
+    ),
+    "a header is checked before anything is allocated": (
+        "storage/arrays.py",
+        "if member.tell() + nbytes != info.file_size:",
+        "if False:",
+        "tests/attacks/test_bytes_checkpoints.py::test_an_array_that_is_not_what_its_header_says",
+    ),
+    "compressed archives are refused": (
+        "storage/arrays.py",
+        "if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:",
+        "if False:",
+        "tests/attacks/test_bytes_checkpoints.py::test_an_archive_that_is_none",
+    ),
+    "weights are finite": (
+        "storage/arrays.py",
+        'if kind.kind in "fc" and not np.isfinite(array).all():',
+        "if False:",
+        "tests/attacks/test_bytes_states.py::test_weights_that_no_agent_saved_are_passed_over",
+    ),
+    "states are compared with a schema": (
+        "storage/schema.py",
+        "except (msgspec.ValidationError, RecursionError) as error:",
+        "except ZeroDivisionError as error:",
+        "tests/storage/test_schema.py::test_another_part_is_named",
+    ),
+    "damaged checkpoints do not count": (
+        "storage/checkpoints.py",
+        "good = [number for number in numbers if self._is_whole(number)]",
+        "good = numbers",
+        "tests/attacks/test_bytes_checkpoints.py"
+        "::test_damaged_newer_checkpoints_do_not_push_out_good_older_ones",
+    ),
+    "links are not followed": (
+        "storage/files.py",
+        "flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC",
+        "flags |= os.O_NONBLOCK | os.O_CLOEXEC",
+        "tests/attacks/test_bytes_scores.py::test_only_a_regular_file_of_the_run_is_read",
+    ),
+    "places that libraries write into hold no links": (
+        "storage/identity.py",
+        "refuse_links(base_dir, _PLACES)",
+        "pass",
+        "tests/attacks/test_bytes_links.py"
+        "::test_a_directory_that_is_a_link_is_refused_and_its_target_stays",
+    ),
+    "a run without its checkpoints does not start over": (
+        "storage/identity.py",
+        "if has_progress(base_dir) and not _has_checkpoints(base_dir):",
+        "if False:",
+        "tests/attacks/test_bytes_links.py"
+        "::test_without_its_checkpoints_a_run_does_not_start_at_zero",
+    ),
+    "the directory is locked beside the file": (
+        "storage/locking.py",
+        "_lock(self._files[0], base_dir)",
+        "pass",
+        "tests/storage/test_locking.py::test_a_removed_lock_file_unlocks_nothing",
+    ),
+    "errors inside gin's constructors keep their number": (
+        "storage/os_errors.py",
+        "        error = inner\n",
+        "        break\n",
+        "tests/storage/test_os_errors.py::test_an_error_inside_constructors_keeps_number_and_file",
+    ),
+    "cells are no formulas": (
+        "scores/tables.py",
+        'return f"\'{text}" if',
+        "return text if",
+        "tests/attacks/test_bytes_scores.py::test_no_cell_of_a_table_is_a_formula",
+    ),
 }
 
 
