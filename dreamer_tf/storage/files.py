@@ -153,12 +153,10 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     Raises:
       OSError: not everything could be written.
     """
-    view = memoryview(data).cast("B")
-    while view:
-        count = os.pwrite(descriptor, view, offset)
+    while (count := os.pwrite(descriptor, data, offset)) < len(data):
         if count == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        view, offset = view[count:], offset + count
+        data, offset = memoryview(data)[count:], offset + count
 
 
 def reserve(descriptor: int, start: int, size: int, in_use: bool = False) -> None:

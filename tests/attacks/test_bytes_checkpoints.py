@@ -155,6 +155,15 @@ def bomb():
     return file.getvalue()
 
 
+def deflated():
+    """The right arrays, and in fewer bytes than the run would write."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("w.npy", npy())
+        made.writestr("n.npy", GOOD_N)
+    return file.getvalue()
+
+
 def overlapping():
     """Two entries of the directory that share one member, as in the bombs of 2019."""
     data = archive(w=npy(), n=npy())
@@ -176,6 +185,7 @@ def twice():
     [
         encrypted,
         bomb,
+        deflated,
         overlapping,
         twice,
         lambda: b"",

@@ -176,7 +176,7 @@ MECHANISMS = {
     ),
     "a write that is cut short is completed": (
         "storage/files.py",
-        "view, offset = view[count:], offset + count",
+        "data, offset = memoryview(data)[count:], offset + count",
         "return",
         "tests/attacks/test_bytes_disk.py::test_a_write_that_is_cut_short_is_completed",
     ),
