@@ -40,9 +40,8 @@ setup(
         # From 0.7 on it breaks tensorflow_probability.substrates.jax, which Dopamine imports.
         "jax>=0.6,<0.7",
         "keras>=3.10,<4",
-        "msgspec>=0.19,<1",
-        "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
         "msgspec>=0.18.5,<0.23",
+        "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<6",
         "pandas>=2.2,<3",  # 3 breaks statsmodels, which arch imports

@@ -34,17 +34,16 @@ flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.",
 
 def main(argv: Sequence[str]) -> int:
     """Runs the episodes and prints one JSON object."""
-    from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import trust
-
-    trust.warn_about_working_directory(FLAGS.base_dir)
-    from dreamer_tf.experiment.policy import load_policy
+    from dreamer_tf.experiment import preflight, trust
     from dreamer_tf.open_loop import gif
 
-    if not FLAGS.base_dir:
-        raise UserError("--base_dir is missing: name the base directory of a run.")
+    preflight.check_run(FLAGS.base_dir)
     if FLAGS.video:
         gif.check_path(FLAGS.video)
+
+    # Only now, because TensorFlow takes seconds to load.
+    from dreamer_tf.experiment.policy import load_policy
+
     trust.import_modules(FLAGS["import"].value)
     policy = load_policy(FLAGS.base_dir, FLAGS.seed, trust_imports=FLAGS.trust_imports)
     returns, lengths = [], []

@@ -63,7 +63,6 @@ def main(argv: Sequence[str]) -> int:
 
     # Only now, because TensorFlow takes seconds to load.
     from dreamer_tf.experiment import launch
-    from dreamer_tf.experiment.guard import EnvironmentFailure
     from dreamer_tf.experiment.signals import Interrupted
 
     gin_files.parse(FLAGS.gin_files, bindings)
@@ -80,14 +79,13 @@ def main(argv: Sequence[str]) -> int:
         print("The run is complete: raise Runner.num_iterations to continue it.")
     try:
         runner.run_experiment()
-    except EnvironmentFailure as failure:
-        raise UserError(str(failure)) from failure
     except Interrupted:
         command = f"{launch.python()} -m dreamer_tf.train {shlex.join(sys.argv[1:])}"
         print(f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To continue:")
         print(command)
         return INTERRUPTED
     print(launch.closing_words(runner))
+    launch.check_learned(runner)
     return 0
 
 

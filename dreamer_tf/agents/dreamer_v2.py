@@ -305,23 +305,9 @@ class DreamerV2Agent(Agent):
 
     def describe(self, steps: int) -> dict[str, str]:
         """Describes sizes, precision, replay and schedule."""
-        learner, replay = self.learner, self.replay
-        if replay is None:
+        if self.replay is None:
             raise ValueError("A policy without a base directory has no schedule to describe.")
-        counts = learner.num_parameters
-        updates = int(steps / self.train_ratio) + self.pretrain_updates
-        prefill = min(self.prefill_steps, steps)
-        starts = replay.batch_size * replay.sequence_length
-        states = updates * starts * learner.actor_critic.horizon
-        imagined = f"{states / 1e9:,.2f}e9" if states >= 1e9 else f"{states:,}"
-        return {
-            "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
-            "precision": learner.precision + (", XLA" if learner.jit_compile else ""),
-            "replay": f"{replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
-            "schedule": f"{updates:,} updates, {imagined} imagined states",
-            "random start": f"{prefill:,} agent steps, without their "
-            f"{int(prefill / self.train_ratio):,} updates",
-        }
+        return _describe(self, self.replay, steps)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Adds weights, optimizer states, counters and the replay's index to a checkpoint."""
@@ -413,3 +399,21 @@ class DreamerV2Agent(Agent):
             "train_ratio_measured": self._ratio,
         }
         write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)
+
+
+def _describe(agent: DreamerV2Agent, replay: EpisodeReplay, steps: int) -> dict[str, str]:
+    learner = agent.learner
+    counts = learner.num_parameters
+    updates = int(steps / agent.train_ratio) + agent.pretrain_updates
+    prefill = min(agent.prefill_steps, steps)
+    starts = replay.batch_size * replay.sequence_length
+    states = updates * starts * learner.actor_critic.horizon
+    imagined = f"{states / 1e9:,.2f}e9" if states >= 1e9 else f"{states:,}"
+    return {
+        "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
+        "precision": learner.precision + (", XLA" if learner.jit_compile else ""),
+        "replay": f"{replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",
+        "schedule": f"{updates:,} updates, {imagined} imagined states",
+        "random start": f"{prefill:,} agent steps, without their "
+        f"{int(prefill / agent.train_ratio):,} updates",
+    }

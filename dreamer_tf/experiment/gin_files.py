@@ -293,6 +293,19 @@ def record(base_dir: str | os.PathLike, seed: int) -> None:
     identity.claim(base_dir, facts)
 
 
+def config_path(base_dir: str | os.PathLike) -> str:
+    """Where the configuration of a stored run is.
+
+    Raises:
+      UserError: there is no run.
+    """
+    check_local("base_dir", base_dir)
+    path = os.path.join(base_dir, CONFIG_FILE)
+    if not os.path.exists(path):
+        raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
+    return path
+
+
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
     """Reads the configuration of a stored run into gin's configuration.
 
@@ -304,10 +317,7 @@ def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> 
     Raises:
       UserError: there is no run, or it says what only a trusted run may say.
     """
-    check_local("base_dir", base_dir)
-    path = os.path.join(base_dir, CONFIG_FILE)
-    if not os.path.exists(path):
-        raise UserError(f"--base_dir={base_dir}: there is no run in this directory.")
+    path = config_path(base_dir)
     if trust_imports:
         parse([path])
         return

@@ -246,6 +246,28 @@ def closing_words(runner: DreamerRunner) -> str:
     return "\n".join(lines)
 
 
+def check_learned(runner: DreamerRunner) -> None:
+    """Refuses to call a run a success that never made an update.
+
+    Raises:
+      UserError: the run is complete, and its agent has not learned.
+    """
+    agent = runner.agent
+    if agent.updates:
+        return
+    reason = (
+        "no stored episode was long enough to sample from: lower EpisodeReplay.sequence_length, or "
+        "ReleasedSampling.minimum_length where it is used"
+    )
+    if not agent.planned_updates(runner.total_agent_steps):
+        reason = (
+            f"its {runner.total_agent_steps:,} agent steps (Runner.num_iterations times "
+            "Runner.training_steps) are all part of the random start: raise them, or lower "
+            "DreamerV2Agent.prefill_steps (min_replay_history of Dopamine's agents)"
+        )
+    raise UserError(f"The run ended without an update, because {reason}.")
+
+
 def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
     """The command or call that evaluates this run, with the flags that its environment needs."""
     if gin.query_parameter(FACTORY) is None:  # train_agent got an environment

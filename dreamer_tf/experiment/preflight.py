@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import gin
 
 from dreamer_tf.environments import atari, registry  # noqa: F401 - registers the environments
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, trust
 
 
 def check(gin_file_names: Sequence[str], gin_bindings: Sequence[str]) -> None:
@@ -27,3 +28,18 @@ def check(gin_file_names: Sequence[str], gin_bindings: Sequence[str]) -> None:
     gin.clear_config()
     if isinstance(game, str):
         atari.check_game(game)
+
+
+def check_run(base_dir: str | None) -> None:
+    """Checks that a directory holds a run, and warns where Python searches it for modules.
+
+    Args:
+      base_dir: the flag.
+
+    Raises:
+      UserError: it is missing, or there is no run.
+    """
+    if not base_dir:
+        raise UserError("--base_dir is missing: name the base directory of a run.")
+    trust.warn_about_working_directory(base_dir)
+    gin_files.config_path(base_dir)

@@ -18,7 +18,6 @@ import importlib.util
 import inspect
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +36,7 @@ from dreamer_tf.experiment.allowed import (
     TEXTS,
     WORD,
 )
+from dreamer_tf.storage.files import read_bytes
 
 LARGEST = 1_000_000  # bytes; a configuration of this package has a few thousand
 
@@ -123,17 +123,11 @@ def read(path: str | os.PathLike) -> str:
       UserError: it is no regular file, or larger than any configuration.
     """
     try:
-        # A FIFO would block, and a device would never end.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UserError(f"{path} is no regular file: restore it from a copy of the run.")
-            content = file.read(LARGEST + 1)
+        return read_bytes(path, LARGEST).decode(errors="replace")
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    if len(content) > LARGEST:
-        raise UserError(f"{path} is larger than {LARGEST:,} bytes, so it is no configuration.")
-    return content.decode(errors="replace")
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}): restore it from a copy of the run."
+        ) from error
 
 
 def check(text: str, source: str) -> None:

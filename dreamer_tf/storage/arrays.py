@@ -15,7 +15,7 @@ import numpy as np
 # Bytes in the archive beside an array: headers of NumPy and of zip, and its name three times.
 _OVERHEAD = 2048
 _HEADER = 10_000  # bytes of NumPy's header: long ones are slow to parse
-_KINDS = "biufcUV"  # numbers, text, and bfloat16, which is stored as V; no objects
+_KINDS = "biufcSUV"  # numbers, text, and bfloat16, which is stored as V; no objects
 
 
 class Expected(NamedTuple):

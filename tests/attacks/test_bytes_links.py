@@ -209,5 +209,5 @@ def test_a_recorded_configuration_is_a_regular_file(tmp_path, kind):
     else:
         (tmp_path / "secret").write_text("Runner.num_iterations = 7")
         path.symlink_to("/dev/zero" if kind == "zero" else tmp_path / "secret")
-    with pytest.raises(OSError, match="must be a regular file"):
+    with pytest.raises(UserError, match="must be a regular file"):
         gin_files.parse_recorded(tmp_path)

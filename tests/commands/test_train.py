@@ -140,7 +140,7 @@ def test_a_misspelt_flag_is_named(tmp_path):
         ),
         (
             ["--gin_files=atari.gin", "--gin_bindings=DreamerV2Agent.train_ratio='4'"],
-            ["DreamerV2Agent", "wrong value"],
+            ["DreamerV2Agent.train_ratio is '4'", "a number above 0"],
         ),
         (
             ["--gin_files=atari.gin", "--base_dir=/proc/run"],

@@ -43,7 +43,7 @@ def test_an_error_of_the_user_is_one_sentence(body, words):
     assert words in result.stderr and "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("body", ["raise ValueError('a bug')", "raise OSError(5, 'I/O', 'c')"])
+@pytest.mark.parametrize("body", ["raise ValueError('a bug')", "raise OSError(9, 'Bad file', 'c')"])
 def test_an_error_of_ours_keeps_its_traceback(body):
     result = run(body)
     assert result.returncode == 1 and "Traceback" in result.stderr

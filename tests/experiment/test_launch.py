@@ -54,6 +54,24 @@ def test_a_run_that_had_a_checkpoint_is_not_started_over(tmp_path):
         small_run(tmp_path, "RSSM.units=8")
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["DreamerV2Agent.prefill_steps=100"], "all part of the random start"),
+        (
+            ["EpisodeReplay.sampling=@ReleasedSampling()", "ReleasedSampling.minimum_length=100"],
+            "ReleasedSampling.minimum_length",
+        ),
+    ],
+)
+def test_a_run_without_an_update_is_no_success(tmp_path, settings, words):
+    runner = small_run(tmp_path, *settings)
+    runner.run_experiment()
+    with pytest.raises(UserError, match=f"ended without an update.*{words}"):
+        launch.check_learned(runner)
+    runner.close()
+
+
 def test_a_value_without_effect_is_refused_before_the_run(tmp_path):
     with pytest.raises(UserError, match=r"Optimizer\.learning_rate = 0\.005 has no effect"):
         small_run(tmp_path, "Optimizer.learning_rate=5e-3")

@@ -48,3 +48,11 @@ def test_nothing_heavy_is_loaded():
     code = _CODE.format(**arguments)
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Did you mean 'Pong'?" in found.stdout and found.stdout.endswith("[]\n")
+
+
+def test_a_directory_without_a_run_is_named(tmp_path):
+    for base_dir, words in ((None, "--base_dir is missing"), (str(tmp_path), "there is no run")):
+        with pytest.raises(UserError, match=words):
+            preflight.check_run(base_dir)
+    (tmp_path / "config.gin").write_text("")
+    preflight.check_run(str(tmp_path))

@@ -44,7 +44,9 @@ def parse(string: str) -> schedules.Schedule:
     match = re.fullmatch(r"(\w+)\((.+)\)", string)
     if not match:
         return schedules.as_schedule(float(string))
-    values = [float(value) for value in match[2].split(",")]
+    numbers = (float(value) for value in match[2].split(","))
+    # Steps are whole numbers here.
+    values = [int(value) if value.is_integer() else value for value in numbers]
     functions = {
         "linear": schedules.linear_schedule,
         "warmup": lambda steps, value: schedules.warmup_schedule(value=value, steps=steps),

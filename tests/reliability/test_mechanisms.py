@@ -103,7 +103,8 @@ MECHANISMS = {
     ),
     "a failing environment is restarted": (
         "experiment/guard.py",
-        "        if not self._restarts_left:\n            raise failure",
+        "        if not self._restarts_left or isinstance(failure.__cause__, UserError):\n"
+        "            raise failure",
         "        raise failure",
         "tests/experiment/test_rollout.py::test_a_failed_environment_is_restarted",
     ),
