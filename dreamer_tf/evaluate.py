@@ -37,9 +37,9 @@ def main(argv: Sequence[str]) -> int:
     from dreamer_tf.experiment import preflight, trust
     from dreamer_tf.open_loop import gif
 
-    preflight.check_run(FLAGS.base_dir)
     if FLAGS.video:
         gif.check_path(FLAGS.video)
+    preflight.check_run(FLAGS.base_dir)
 
     # Only now, because TensorFlow takes seconds to load.
     from dreamer_tf.experiment.policy import load_policy
