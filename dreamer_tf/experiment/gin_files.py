@@ -19,6 +19,7 @@ from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.experiment import gin_stack, trust
 from dreamer_tf.experiment.places import check_local
 from dreamer_tf.settings.bindings import check_values
+from dreamer_tf.settings.roles import CHANGEABLE, TASK
 from dreamer_tf.storage import identity
 from dreamer_tf.storage.files import replace_text
 from dreamer_tf.version import VERSION
@@ -26,39 +27,6 @@ from dreamer_tf.version import VERSION
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
 RUN_FILE = identity.FILE
-# What may change when a run is resumed: its length, what it logs, and on which device it computes.
-CHANGEABLE = (
-    "Runner.num_iterations",
-    "Runner.log_every_n",
-    "Runner.fine_grained_print_to_console",
-    "DreamerRunner.checkpoints_kept",
-    "DreamerRunner.environment_restarts",
-    "DreamerRunner.step_timeout",
-    "DreamerRunner.progress_bar",
-    "DreamerRunner.dream_every",
-    "DreamerRunner.dream_length",
-    "DreamerRunner.dream_context",
-    "DreamerV2Agent.log_every",
-    "DreamerV2Agent.max_bad_updates",
-    "DopamineAgent.log_every",
-    "DreamerV2Agent.overlap",
-    "EpisodeReplay.prefetch",
-    "create_vector_environment.asynchronous",
-    "configure_devices.gpu",
-    "configure_devices.memory_growth",
-    "configure_devices.memory_limit_mb",
-    "configure_devices.deterministic",
-    "configure_devices.cpu_threads",
-    "CollectorDispatcher.collectors",
-)
-# Score files name the task themselves. Without it, runs of one configuration on several games
-# share one hash.
-TASK = (
-    "AtariEnvironment.game_name",
-    "ControlSuiteEnvironment.domain_name",
-    "ControlSuiteEnvironment.task_name",
-    "create_gym_environment.id",
-)
 
 # Shipped files by their old names. Commands and gin files of users may still say these.
 RENAMED = {
@@ -97,18 +65,36 @@ def find(name: str) -> str:
     Raises:
       UserError: there is no such file.
     """
+    path, old_name = locate(name)
+    if old_name is not None:
+        _tell_renamed(old_name)
+    return path
+
+
+def locate(name: str) -> tuple[str, str | None]:
+    """As `find`, but tells nobody.
+
+    Args:
+      name: as for `find`.
+
+    Returns:
+      The path, and the old name that was used for it, if it was one.
+
+    Raises:
+      UserError: there is no such file.
+    """
     candidates = [name, f"{name}.gin"]
     for candidate in candidates:
         if os.path.isfile(candidate):
-            return candidate
+            return candidate, None
     for candidate in candidates:
         for path in shipped_files():
             relative = path.relative_to(shipped_directory())
             if candidate in (str(relative), path.name):
-                return str(path)
+                return str(path), None
     for candidate in candidates:
         if candidate in RENAMED:
-            return _renamed(candidate)
+            return str(shipped_directory() / RENAMED[candidate]), candidate
     valid = [path.name for path in shipped_files()]
     hint = did_you_mean(os.path.basename(name), valid) or f" The shipped ones: {', '.join(valid)}."
     raise UserError(
@@ -116,11 +102,24 @@ def find(name: str) -> str:
     )
 
 
-def _renamed(name: str) -> str:
-    """The path of a shipped file by its old name; tells the user the new one."""
-    new = RENAMED[name]
-    print(f"Note: the gin file '{name}' is now '{new}'.", file=sys.stderr)
-    return str(shipped_directory() / new)
+def locate_included(name: str) -> str:
+    """The file that an `include` names: gin looks here, then in every shipped folder.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    shipped = shipped_directory()
+    folders = (Path(), shipped, *sorted(path for path in shipped.iterdir() if path.is_dir()))
+    for path in (folder / name for folder in folders):
+        if path.is_file():
+            return str(path)
+        if _is_old_name(str(path)):
+            return str(shipped / RENAMED[os.path.relpath(path, shipped)])
+    raise UserError(f"gin: include '{name}': there is no such file.")
+
+
+def _tell_renamed(old_name: str) -> None:
+    print(f"Note: the gin file '{old_name}' is now '{RENAMED[old_name]}'.", file=sys.stderr)
 
 
 def _is_old_name(path: str) -> bool:
@@ -132,9 +131,9 @@ def _open_old_name(path: str) -> IO[str]:
     name = os.path.relpath(path, shipped_directory())
     # gin looks for a bare name in every shipped folder, also in the one that a file has left. Then
     # the user's file says nothing that is old, so a note would puzzle.
-    if os.path.basename(name) == os.path.basename(RENAMED[name]):
-        return open(shipped_directory() / RENAMED[name])
-    return open(_renamed(name))
+    if os.path.basename(name) != os.path.basename(RENAMED[name]):
+        _tell_renamed(name)
+    return open(shipped_directory() / RENAMED[name])
 
 
 def parse(

@@ -8,8 +8,9 @@ the bases of all changes come first, and two changes of one parameter are refuse
 import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import gin
 
@@ -29,6 +30,23 @@ def read(paths: Sequence[str], shipped: Path, skip_unknown: bool | Sequence[str]
       skip_unknown: as for `gin.parse_config`.
 
     Raises:
+      UserError: as `texts`.
+    """
+    for text in texts(paths, shipped):
+        gin.parse_config(text, skip_unknown=skip_unknown)
+
+
+def texts(paths: Sequence[str], shipped: Path) -> Iterator[TextIO]:
+    """What gin has to read for some files, one after the other.
+
+    Args:
+      paths: the files in the order in which they were named.
+      shipped: directory of the shipped files.
+
+    Yields:
+      The text of each file, with its path as `name`. Includes that were followed are left out.
+
+    Raises:
       UserError: two shipped changes set one parameter to different values, or change different
         configurations.
     """
@@ -37,29 +55,28 @@ def read(paths: Sequence[str], shipped: Path, skip_unknown: bool | Sequence[str]
     bases = {base for file in changes for base in _bases(file, shipped)}
     changes = [file for file in changes if file not in bases]
     _refuse_conflicts(changes, shipped)
-    reader = _Reader(shipped, skip_unknown)
+    reader = _Reader(shipped)
     for file in changes:
         for base in _bases(file, shipped):
-            reader.include(base)
+            yield from reader.include(base)
     for file in files:
         # A base of another file was read; to read it again would undo what that file changes.
         if file not in bases or not _is_change(file, shipped):
-            reader.read(file)
+            yield from reader.read(file)
 
 
 class _Reader:
     """Includes every file once."""
 
-    def __init__(self, shipped: Path, skip_unknown: bool | Sequence[str]):
+    def __init__(self, shipped: Path):
         self._shipped = shipped
-        self._skip_unknown = skip_unknown
         self._seen: set[Path] = set()
 
-    def include(self, file: Path) -> None:
+    def include(self, file: Path) -> Iterator[TextIO]:
         if file not in self._seen:
-            self.read(file)
+            yield from self.read(file)
 
-    def read(self, file: Path) -> None:
+    def read(self, file: Path) -> Iterator[TextIO]:
         """Reads a file, also for a second time; what it includes is read only if it is new."""
         self._seen.add(file)
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -67,13 +84,13 @@ class _Reader:
         for number, line in enumerate(lines):
             target = _target(line, self._shipped)
             if target is not None and (leading or target in self._seen):
-                self.include(target)
+                yield from self.include(target)
                 lines[number] = "\n"  # the line numbers in gin's errors stay right
             elif line.strip() and not line.lstrip().startswith("#"):
                 leading = False
         text = io.StringIO("".join(lines))
         text.name = str(file)  # gin's errors name it
-        gin.parse_config(text, skip_unknown=self._skip_unknown)
+        yield text
 
 
 def _target(line: str, shipped: Path) -> Path | None:

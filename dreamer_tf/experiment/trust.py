@@ -36,38 +36,10 @@ from dreamer_tf.experiment.allowed import (
     TEXTS,
     WORD,
 )
+from dreamer_tf.settings import gin_text
 from dreamer_tf.storage.files import read_bytes
 
 LARGEST = 1_000_000  # bytes; a configuration of this package has a few thousand
-
-
-class _Reference(NamedTuple):
-    """`@scope/selector` or `@scope/selector()` in a configuration that is not applied."""
-
-    name: str
-    evaluate: bool
-
-    def __repr__(self) -> str:
-        return f"@{self.name}{'()' if self.evaluate else ''}"
-
-
-class _Macro(NamedTuple):
-    """`%name`."""
-
-    name: str
-
-    def __repr__(self) -> str:
-        return f"%{self.name}"
-
-
-class _Collector(config_parser.ParserDelegate):
-    """Keeps references and macros as text. Gin's own delegate looks them up and makes objects."""
-
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> _Reference:
-        return _Reference(scoped_configurable_name, evaluate)
-
-    def macro(self, macro_name: str) -> _Macro:
-        return _Macro(macro_name)
 
 
 def import_modules(names: Sequence[str] | None) -> list[str]:
@@ -140,7 +112,7 @@ def check(text: str, source: str) -> None:
     Raises:
       UserError: it says something that is not allowed, or cannot be parsed.
     """
-    statements = _statements(text, source)
+    statements = gin_text.statements(text, source)
     bindings = [item for item in statements if isinstance(item, config_parser.BindingStatement)]
     checker = _Checker(source, bindings)
     for statement in statements:
@@ -149,7 +121,7 @@ def check(text: str, source: str) -> None:
 
 def flags(text: str) -> list[str]:
     """The flags that `evaluate` and `dream` need for a configuration of this process."""
-    statements = _statements(text, "the configuration")
+    statements = gin_text.statements(text, "the configuration")
     modules = {
         item.module for item in statements if isinstance(item, config_parser.ImportStatement)
     }
@@ -168,15 +140,6 @@ def flags(text: str) -> list[str]:
     except UserError:
         return ["--trust_imports"]
     return [f"--import={module}" for module in sorted(modules)]
-
-
-def _statements(text: str, source: str) -> list[Any]:
-    """Parses without applying: names are not looked up, and nothing is imported or read."""
-    try:
-        return list(config_parser.ConfigParser(text, _Collector()))
-    except Exception as error:  # of the tokenizer, of the parser, or of Python's literals
-        problem = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{source} is no gin configuration ({problem[0].strip()}).") from error
 
 
 class _Checker:
@@ -244,7 +207,7 @@ class _Checker:
 
     def _values(self, value: Any, inside: tuple[str, ...]) -> Iterator[Any]:
         """The value, with every macro replaced by every value that it can have."""
-        if not isinstance(value, _Macro):
+        if not isinstance(value, gin_text.Macro):
             yield value
             return
         if value.name in ("gin.REQUIRED", "REQUIRED"):
@@ -262,9 +225,9 @@ class _Checker:
         """Checks a value and all that is in it."""
         if value is None or isinstance(value, bool | int | float):
             return
-        if isinstance(value, _Reference):
+        if isinstance(value, gin_text.Reference):
             self._reference(where, value, kind)
-        elif isinstance(value, _Macro):
+        elif isinstance(value, gin_text.Macro):
             for item in self._values(value, ()):
                 self._value(where, item, kind)
         elif isinstance(value, str):
@@ -301,7 +264,7 @@ class _Checker:
         if origin and Path(self._source).resolve().parent in Path(origin).resolve().parents:
             raise self._refused(f"{said}, and this package lies in the run itself", advice)
 
-    def _reference(self, where: str, value: _Reference, kind: "_Kind") -> None:
+    def _reference(self, where: str, value: gin_text.Reference, kind: "_Kind") -> None:
         configurable = self._find(value.name.rpartition("/")[2], value)
         if _is_callers(configurable):
             return
@@ -313,7 +276,7 @@ class _Checker:
         if not ours or short not in allowed:
             raise self._refused(f"binds {where} to {value!r}, which is not allowed there")
 
-    def _find(self, selector: str, reference: _Reference | None = None) -> Any:
+    def _find(self, selector: str, reference: gin_text.Reference | None = None) -> Any:
         """The configurable of a name."""
         try:
             # gin has no public list of its configurables.
