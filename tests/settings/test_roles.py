@@ -3,7 +3,7 @@
 import gin
 import pytest
 
-from dreamer_tf.experiment import runner  # noqa: F401 - registers everything
+from dreamer_tf.experiment import launch  # noqa: F401 - registers everything
 from dreamer_tf.settings import roles
 
 
