@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,11 @@ from dreamer_tf.version import VERSION
 CONFIG_FILE = "config.gin"
 OPERATIVE_FILE = "operative_config.gin"
 RUN_FILE = identity.FILE
+
+# What gin raises for what it cannot read; the tokenizer's error is of no other class.
+_GIN_ERRORS = (
+    *(ValueError, SyntaxError, OSError, KeyError, RuntimeError, ImportError, tokenize.TokenError),
+)
 
 # Shipped files by their old names. Commands and gin files of users may still say these.
 RENAMED = {
@@ -164,7 +170,7 @@ def parse(
         with gin.unlock_config(), _quiet():
             gin_stack.read(paths, shipped, skip_unknown)
             gin.parse_config(list(gin_bindings), skip_unknown=skip_unknown)
-    except (ValueError, SyntaxError, OSError, KeyError, RuntimeError, ImportError) as error:
+    except _GIN_ERRORS as error:
         raise UserError(explain(error)) from error
     check_values()
 
@@ -182,6 +188,8 @@ def _quiet() -> Iterator[None]:
 
 def explain(error: Exception) -> str:
     """Turns an error of gin into a sentence, with suggestions for misspelt names."""
+    if isinstance(error, tokenize.TokenError):
+        return "gin: a bracket or a quote in a file or in --gin_bindings is not closed."
     text = str(error)
     line = re.search(r"\n  In (.*) line (\d+)\n\s*(.*)", text)
     place = f" (in `{line[3].strip()}`, {line[1].rstrip(',')} line {line[2]})" if line else ""

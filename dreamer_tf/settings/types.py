@@ -77,7 +77,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return False
     try:
         msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # half of a surrogate pair is no text
         return False
     return True
 

@@ -4,7 +4,7 @@ import gin
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import gin_files, launch  # noqa: F401, launch registers with gin
 from dreamer_tf.storage import identity
 from tests.helpers import TINY
 
@@ -32,6 +32,8 @@ def test_bindings_win_over_files():
         (["atari.gin"], ["RSSM.latent=@CategoricalLatents()"], ["'CategoricalLatent'"]),
         (["atari.gin"], ["RSSM.units="], ["Unable to parse"]),
         (["atari.gin"], ["AtariEnvironment.game_name=Pong"], ["Pong", "quotes, as in 'Pong'"]),
+        (["atari.gin"], ["RSSM.units=("], ["bracket", "--gin_bindings"]),
+        (["atari.gin"], ["MLP.activation='\\ud800'"], ["MLP.activation"]),
         (["atari.gin"], ["import no_such_module"], ["no_such_module"]),
     ],
 )
