@@ -120,7 +120,7 @@ def test_a_checkpoint_gets_its_name_when_everything_is_on_the_disk(tmp_path, mon
     )
     CheckpointStore(tmp_path / "checkpoints").save(1, checkpoint(1))
     files = ["arrays.npz", "state.json", "manifest.json"]
-    assert calls == [*files, "rename", "checkpoints"]
+    assert calls == [*files, ".ckpt-000001.partial", "rename", "checkpoints"]
 
 
 def test_other_files_that_a_checkpoint_needs_are_verified(tmp_path):
