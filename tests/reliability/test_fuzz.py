@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -146,3 +149,34 @@ def test_replay_index_of_any_values(replay, data):
         assert "replay" in error.sentence
     finally:
         replay.restore(good)
+
+
+def fuzz(inputs, directory):
+    """Runs `fuzzing.py`, in a process because it watches every write of its process for ever."""
+    command = [sys.executable, "-m", "tests.reliability.fuzzing", f"--inputs={inputs}"]
+    seed = int.from_bytes(os.urandom(4), "little")
+    done = subprocess.run(
+        [*command, f"--seed={seed}", f"--directory={directory}"], capture_output=True, text=True
+    )
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout)
+    assert not found["findings"], "\n".join([f"seed {seed}", *found["findings"]])
+    assert done.returncode == 0
+    return found["counts"]
+
+
+@pytest.mark.ci
+def test_no_parser_is_led_astray_by_some_thousand_inputs(tmp_path):
+    """Every parser must both accept and refuse, or its inputs would be too dull or too wild."""
+    counts = fuzz(7000, tmp_path)
+    parsers = {name.partition(":")[0] for name in counts}
+    assert len(parsers) == 7
+    for name in parsers:
+        assert counts[f"{name}: result"] > 5 and counts[f"{name}: clean error"] > 100, counts
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(4 * 3600)
+def test_no_parser_is_led_astray_by_a_million_inputs(tmp_path):
+    counts = fuzz(1_000_000, tmp_path)
+    print(json.dumps(counts, indent=1, sort_keys=True))
