@@ -9,6 +9,7 @@ PACKAGES = (
 
 WORD = r"[A-Za-z0-9_-]*"
 _ID = r"(?:(?P<package>[\w.]+):)?(?:[\w-]+/)?[\w.-]*"  # [package:][namespace/]name-version
+_PATTERN = r"[\w.*?-]*"  # of the names of observations
 # Parameters that take text, and the form of the text. None of the forms can be a path.
 TEXTS = {
     "ActorCritic.baseline": WORD,
@@ -21,8 +22,12 @@ TEXTS = {
     "create_gym_environment.id": _ID,
     "create_agent.agent_name": WORD,
     "Decoder.activation": WORD,
+    "Decoder.image_keys": _PATTERN,
+    "Decoder.vector_keys": _PATTERN,
     "DopamineAgent.label": r"[\w ()+.,-]*",
     "Encoder.activation": WORD,
+    "Encoder.image_keys": _PATTERN,
+    "Encoder.vector_keys": _PATTERN,
     "GaussianLatent.std_bound": WORD,
     "Learner.evaluation_action": WORD,
     "Learner.policy_device": r"/?(?:device:)?[A-Za-z]+(?::\d+)?",

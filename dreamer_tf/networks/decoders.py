@@ -1,5 +1,9 @@
 """Observation decoder: predicts images and vectors from model features (paper 2.1)."""
 
+import functools
+import math
+from collections.abc import Callable
+
 import gin
 import gymnasium
 import keras
@@ -9,12 +13,15 @@ import tensorflow as tf
 from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
-from dreamer_tf.networks.distributions import tfd, unit_normal
-from dreamer_tf.networks.encoders import image_keys, vector_keys
+from dreamer_tf.networks.distributions import binary, tfd, unit_normal
+from dreamer_tf.networks.encoders import EVERYTHING, PAPER_SIZE, chosen
+from dreamer_tf.networks.images import AnySizeDecoder
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Activation, Size
+
+_KERNELS = (5, 5, 6, 6)
 
 
 class ImageDecoder(keras.layers.Layer):
@@ -45,7 +52,7 @@ class ImageDecoder(keras.layers.Layer):
             raise UserError(
                 f"The decoder makes images of {size}x{size} with Decoder.kernels={tuple(kernels)}, "
                 f"but the environment returns {shape[0]}x{shape[1]}: return {size}x{size} images "
-                "from the environment, or change Encoder.kernels and Decoder.kernels."
+                "from the environment, or leave Encoder.kernels and Decoder.kernels out."
             )
         channels = [depth * 2**index for index in reversed(range(len(kernels) - 1))]
         channels.append(shape[2])
@@ -95,7 +102,11 @@ class ImageDecoder(keras.layers.Layer):
 
 @configurable(denylist=["observation_space", "features", "rng", "precision"])
 class Decoder(Module):
-    """Predicts every observation as a Normal with unit variance (eq. 1, image predictor)."""
+    """Predicts every observation (eq. 1, image predictor).
+
+    Bytes and floats have a Normal with unit variance. Observations of zeros and ones, which are
+    bool, have a Bernoulli.
+    """
 
     def __init__(
         self,
@@ -105,8 +116,10 @@ class Decoder(Module):
         rng: np.random.Generator,
         precision: layers.Precision,
         depth: Size = 48,
-        kernels: tuple[Size, ...] = (5, 5, 6, 6),
+        kernels: tuple[Size, ...] | None = None,
         activation: Activation = "elu",
+        image_keys: tuple[str, ...] = (EVERYTHING,),
+        vector_keys: tuple[str, ...] = (EVERYTHING,),
     ):
         """Builds the networks.
 
@@ -117,37 +130,70 @@ class Decoder(Module):
           precision: Keras precision policy of the layers.
           depth: channels of the last hidden transposed convolution; each earlier one has twice
             as many.
-          kernels: kernel size of each transposed convolution.
+          kernels: kernel size of each transposed convolution. None chooses by the image:
+            (5, 5, 6, 6) for 64x64, those of `images.py` for other sizes.
           activation: Keras activation name.
+          image_keys: images to predict, as patterns like 'camera*'.
+          vector_keys: vectors to predict.
 
         Raises:
-          UserError: the kernels do not make images of the environment's size.
+          UserError: the kernels do not make images of the environment's size, or a pattern names
+            nothing.
         """
         super().__init__(precision)
         spaces = boxes(observation_space)
-        self._images = {
-            key: ImageDecoder(
+        images, vectors = chosen("Decoder", observation_space, image_keys, vector_keys)
+        self._images: dict[str, keras.layers.Layer] = {}
+        for key in images:
+            shape = (spaces[key].shape[0], spaces[key].shape[1], spaces[key].shape[2])
+            make: Callable[..., keras.layers.Layer] = AnySizeDecoder
+            if kernels is not None or shape[:2] == PAPER_SIZE:
+                make = functools.partial(ImageDecoder, kernels=tuple(kernels or _KERNELS))
+            self._images[key] = make(
                 features,
-                (spaces[key].shape[0], spaces[key].shape[1], spaces[key].shape[2]),
+                shape,
                 rng=rng,
                 precision=precision,
                 name=f"decoder.{key}",
                 depth=depth,
-                kernels=tuple(kernels),
                 activation=activation,
             )
-            for key in image_keys(observation_space)
-        }
         self._vectors = None
-        sizes = {key: spaces[key].shape[0] for key in vector_keys(observation_space)}
-        if sizes:
+        if vectors:
+            outputs = {key: spaces[key].shape[0] for key in vectors}
             with gin.config_scope("decoder"):
                 self._vectors = MLP(
-                    features, sizes, rng=rng, precision=precision, name="decoder.vector"
+                    features, outputs, rng=rng, precision=precision, name="decoder.vector"
                 )
+        self.keys = [*images, *vectors]
+        self._binary = [key for key in self.keys if spaces[key].dtype == bool]
+        # The part of a unit Normal's loss that no prediction can lower, in nats.
+        self.loss_floors = {
+            key: 0.0
+            if key in self._binary
+            else 0.5 * math.log(2.0 * math.pi) * math.prod(spaces[key].shape)
+            for key in self.keys
+        }
 
     def means(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Mean of each observation for features of any leading shape, [..., F] -> [..., *shape]."""
+        """Mean of each observation for features of any leading shape, [..., F] -> [..., *shape].
+
+        Images and all that is bool are in [-0.5, 0.5], as the encoder sees them.
+        """
+        outputs = self._outputs(features)
+        for key in self._binary:
+            outputs[key] = tf.sigmoid(tf.cast(outputs[key], tf.float32)) - 0.5
+        return outputs
+
+    def distributions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
+        """Distribution of each observation with batch shape [...], for features [..., F]."""
+        found = {}
+        for key, output in self._outputs(features).items():
+            axes = 3 if key in self._images else 1
+            found[key] = (binary if key in self._binary else unit_normal)(output, axes)
+        return found
+
+    def _outputs(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         leading = tf.shape(features)[:-1]
         flat = tf.reshape(features, [-1, features.shape[-1]])  # convolutions take one batch axis
         means = {}
@@ -157,10 +203,3 @@ class Decoder(Module):
         if self._vectors is not None:
             means.update(self._vectors(features))
         return means
-
-    def distributions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
-        """Distribution of each observation with batch shape [...], for features [..., F]."""
-        return {
-            key: unit_normal(mean, 3 if key in self._images else 1)
-            for key, mean in self.means(features).items()
-        }

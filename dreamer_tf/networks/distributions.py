@@ -31,6 +31,13 @@ class StraightThroughBernoulli(tfd.Bernoulli):
         return sample + (probs - tf.stop_gradient(probs))
 
 
+class CenteredBernoulli(tfd.Bernoulli):
+    """Zeros and ones that are written as -0.5 and 0.5, as the networks see them."""
+
+    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
+        return super()._log_prob(event + 0.5)
+
+
 class TruncatedNormal(tfd.TruncatedNormal):
     """Truncated normal whose samples keep a margin to the bounds (paper, Appendix A).
 
@@ -68,3 +75,18 @@ def unit_normal(mean: tf.Tensor, event_axes: int) -> tfd.Independent:
       A float32 distribution with batch shape [...].
     """
     return tfd.Independent(tfd.Normal(tf.cast(mean, tf.float32), 1.0), event_axes)
+
+
+def binary(logits: tf.Tensor, event_axes: int) -> tfd.Independent:
+    """Independent zeros and ones, written as -0.5 and 0.5.
+
+    Args:
+      logits: [..., *event] of a one, in any precision.
+      event_axes: how many of the last axes belong to one event.
+
+    Returns:
+      A float32 distribution with batch shape [...]; only its `log_prob` knows how values are
+      written.
+    """
+    logits = tf.cast(logits, tf.float32)
+    return tfd.Independent(CenteredBernoulli(logits=logits, dtype=tf.float32), event_axes)

@@ -13,6 +13,7 @@ _SEES, _DREAMS = (60, 110, 220), (240, 140, 30)
 _BAR, _GAP = 3, 2  # pixels of the image
 _PLOT = (40, 96)  # pixels of a curve, height and width
 _PLOTTED = 8  # numbers of an observation
+_SMALL = 64  # pixels; smaller images are enlarged
 
 
 def frames(dream: OpenLoop, scale: int = 1) -> np.ndarray:
@@ -24,23 +25,48 @@ def frames(dream: OpenLoop, scale: int = 1) -> np.ndarray:
 
     Returns:
       [T, H', W', 3] uint8: a column for each sequence, and three rows for each image of the
-      observation: truth, prediction and error. Without images, a row for each of the first 8
+      observation: truth, prediction and error. Small images are enlarged, and where there are
+      other than 1 or 3 channels each gets a color. Without images, a row for each of the first 8
       numbers of every vector, as curves up to the step of the frame.
     """
     rows = []
     for key, truth in dream.truth.items():
         if truth.ndim != 5:
             continue
-        prediction = np.clip(dream.prediction[key], -0.5, 0.5)
-        rows += [truth + 0.5, prediction + 0.5, (prediction - truth + 1.0) / 2.0]
+        truth, prediction = truth + 0.5, np.clip(dream.prediction[key], -0.5, 0.5) + 0.5
+        if truth.shape[-1] not in (1, 3):
+            truth, prediction = _colored(truth), _colored(prediction)
+        error = (prediction - truth + 1.0) / 2.0
+        rows += [_enlarged(images) for images in (truth, prediction, error)]
     if not rows:
         rows = [
             _curves(truth[..., number], dream.prediction[key][..., number], dream.context)
             for key, truth in dream.truth.items()
             for number in range(min(truth.shape[-1], _PLOTTED))
         ]
+    width = max(row.shape[3] for row in rows)
+    rows = [_widened(row, width) for row in rows]
     shown = np.concatenate([_bar(dream, rows[0])] + [_row(row) for row in rows], axis=1)
     return np.repeat(np.repeat(shown, scale, axis=1), scale, axis=2)
+
+
+def _colored(planes: np.ndarray) -> np.ndarray:
+    """[B, T, H, W, C] in [0, 1] -> [B, T, H, W, 3]: a color for each of many channels."""
+    hues = np.arange(planes.shape[-1]) / planes.shape[-1]
+    colors = 0.5 + 0.5 * np.cos(2.0 * np.pi * (hues[:, None] + np.array([0.0, 1 / 3, 2 / 3])))
+    return np.clip(planes @ colors, 0.0, 1.0)
+
+
+def _enlarged(images: np.ndarray) -> np.ndarray:
+    """Repeats the pixels of small images, so that people see something."""
+    times = max(1, _SMALL // images.shape[2])
+    return np.repeat(np.repeat(images, times, axis=2), times, axis=3)
+
+
+def _widened(images: np.ndarray, width: int) -> np.ndarray:
+    """Adds black columns on the right."""
+    missing = width - images.shape[3]
+    return np.pad(images, ((0, 0),) * 3 + ((0, missing), (0, 0))) if missing else images
 
 
 def _row(images: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The world model and its loss (paper 2.1, eq. 2)."""
 
-import math
 from typing import Literal, NamedTuple
 
 import gin
@@ -8,7 +7,7 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.environments.interface import action_size, boxes
+from dreamer_tf.environments.interface import action_size
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.decoders import Decoder
 from dreamer_tf.networks.distributions import tfd, unit_normal
@@ -125,27 +124,24 @@ class WorldModel(Module):
                 self._discount_head = MLP(self.feature_size, {"logit": 1}, name="discount", **sizes)
         self._scales = dict.fromkeys(observation_space.spaces, image_scale)
         self._scales |= {"reward": reward_scale, "discount": discount_scale}
-        # The part of a unit Normal's loss that no prediction can lower, in nats.
-        self.loss_floors = {
-            key: 0.5 * math.log(2.0 * math.pi) * math.prod(box.shape)
-            for key, box in boxes(observation_space).items()
-        }
+        self.loss_floors = self.decoder.loss_floors
 
     def preprocess(self, batch: Batch) -> Batch:
-        """Scales bytes to [-0.5, 0.5] and transforms rewards; the rest passes through."""
+        """Scales bytes and bits to [-0.5, 0.5] and transforms rewards; the rest passes through."""
         return batch._replace(
             observation=self.preprocess_observation(batch.observation),
             reward=self._reward_transform(tf.cast(batch.reward, tf.float32)),
         )
 
     def preprocess_observation(self, observation: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """uint8 images and vectors -> float32 / 255 - 0.5; other vectors -> float32."""
-        return {
-            key: tf.cast(value, tf.float32) / 255.0 - 0.5
-            if value.dtype == tf.uint8
-            else tf.cast(value, tf.float32)
-            for key, value in observation.items()
-        }
+        """uint8 -> float32 / 255 - 0.5; bool -> float32 - 0.5; other vectors -> float32."""
+        found = {key: tf.cast(value, tf.float32) for key, value in observation.items()}
+        for key, value in observation.items():
+            if value.dtype == tf.uint8:
+                found[key] = found[key] / 255.0 - 0.5
+            elif value.dtype == tf.bool:
+                found[key] -= 0.5
+        return found
 
     def discount_target(self, is_terminal: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """The true discount factor: gamma, or 0 where the environment terminated (2.1).
@@ -248,7 +244,8 @@ class WorldModel(Module):
                 for seen, later in zip(states, dreamt, strict=True)
             )
         )
-        return truth, self.decode(states)
+        prediction = self.decode(states)
+        return {key: truth[key] for key in prediction}, prediction
 
     def decode(self, state: LatentState) -> dict[str, tf.Tensor]:
         """Mean of each observation in a state, float32; images are in [-0.5, 0.5]."""

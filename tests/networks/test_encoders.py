@@ -57,8 +57,30 @@ def test_every_observation_enters_the_embedding(key):
 def test_an_image_that_is_too_small_is_named_with_its_shape():
     space = gymnasium.spaces.Dict({"camera": image_box(16)})
     with pytest.raises(UserError, match=r"'camera' of shape \(16, 16, 1\) is too small for 4"):
-        make(space)
+        make(space, kernels=(4, 4, 4, 4))
     assert make(space, kernels=(4, 4)).size == 2 * 2 * 4
+
+
+def test_patterns_choose_what_the_encoder_looks_at():
+    encoder = make(vector_keys=("l*",))
+    assert encoder.size == 64 + 8
+    before = observations()
+    seen = encoder(before).numpy()
+    np.testing.assert_array_equal(encoder(before | {"arm": before["arm"] + 1.0}), seen)
+    assert (encoder(before | {"leg": before["leg"] + 1.0}).numpy() != seen).any()
+    assert make(image_keys=()).size == 8
+
+
+@pytest.mark.parametrize(
+    ("patterns", "words"),
+    [
+        ({"vector_keys": ("hand",)}, r"Encoder\.vector_keys has the pattern 'hand'.*arm, leg"),
+        ({"image_keys": (), "vector_keys": ()}, "leave no observation: there is arm, image, leg"),
+    ],
+)
+def test_patterns_that_choose_nothing_are_errors(patterns, words):
+    with pytest.raises(UserError, match=words):
+        make(**patterns)
 
 
 def test_depth_doubles_with_every_convolution():
