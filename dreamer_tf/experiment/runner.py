@@ -246,6 +246,7 @@ class DreamerRunner(Runner):
     def _save(self, next_iteration: int) -> None:
         # A second signal must not end the process between two files of a checkpoint.
         with self._stop.saving():
+            self._check_ownership()
             checkpoint = Checkpoint({}, {})
             self._agent.save(checkpoint)
             self._collector_dispatcher.flush()  # the sizes of the logs must be final
@@ -361,7 +362,12 @@ class DreamerRunner(Runner):
                 # Dopamine's methods step this attribute.
                 self._environment = self._guard.single
 
+    def _check_ownership(self) -> None:
+        if self.lock is not None:
+            self.lock.check()
+
     def _count(self, steps: int) -> None:
+        self._check_ownership()  # before the agent stores the steps
         self._phase["steps"] += steps
         if self._bar is not None:
             self._bar.update(steps)

@@ -59,6 +59,32 @@ def test_the_agent_gets_every_call_in_order(scripted, tmp_path):
     assert runner.agent.tape == expected
 
 
+class LostLock:
+    """A lock that another host takes after a number of checks; the process would end then."""
+
+    def __init__(self, checks):
+        self.left = checks
+
+    def check(self):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(("checks", "calls"), [(0, 1), (3, 4), (17, 20)])
+def test_a_lost_directory_is_noticed_before_a_step_is_stored(scripted, tmp_path, checks, calls):
+    """17 checks are those of all steps; the next one comes before the checkpoint."""
+    runner = make_runner(tmp_path)
+    runner.lock = LostLock(checks)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_experiment()
+    assert len(runner.agent.tape) == calls
+    assert not runner.store.numbers()
+
+
 def test_runner_time_limit_is_a_truncation(scripted, tmp_path):
     """Runner.max_steps_per_episode ends an episode without terminating it."""
     bind("Runner.max_steps_per_episode=4", "Runner.evaluation_steps=0")

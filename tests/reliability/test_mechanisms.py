@@ -263,6 +263,18 @@ MECHANISMS = {
         "pass",
         "tests/storage/test_locking.py::test_a_removed_lock_file_unlocks_nothing",
     ),
+    "a process that lost its lease ends before it writes": (
+        "experiment/runner.py",
+        "self.lock.check()",
+        "pass",
+        "tests/experiment/test_runner.py::test_a_lost_directory_is_noticed_before_a_step_is_stored",
+    ),
+    "a lease has one owner": (
+        "storage/lease.py",
+        "if highest != self._generation:",
+        "if False:",
+        "tests/storage/test_lease.py::test_a_host_that_slept_while_others_took_over_does_not_count",
+    ),
     "errors inside gin's constructors keep their number": (
         "storage/os_errors.py",
         "        error = inner\n",
