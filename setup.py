@@ -30,7 +30,6 @@ setup(
         "absl-py>=2.1,<3",
         "ale-py>=0.11,<0.13",
         "altair>=5.5,<7",
-        "arch>=7,<9",
         "dm_control>=1.0.30,<1.1",
         "dopamine-rl>=4.1.2,<4.2",
         "flax>=0.10,<0.11",
@@ -44,9 +43,7 @@ setup(
         "mujoco>=3.3,<4",  # 4 breaks dm_control 1.0.50
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<6",
-        "pandas>=2.2,<3",  # 3 breaks statsmodels, which arch imports
         "orbax-checkpoint>=0.11,<0.12",
-        "rliable>=1.2,<2",
         "tensorboard>=2.19,<2.22",
         "tensorflow>=2.19,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",
@@ -64,9 +61,11 @@ setup(
             "mypy>=1.15,<3",
             "nbclient>=0.10,<1",
             "nbformat>=5.10,<6",
+            "pandas>=2.2,<3",  # 3 breaks statsmodels, which rliable imports by way of arch
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
+            "rliable>=1.2,<2",
             "ruff>=0.17,<0.18",
             "setuptools>=68",
             "wheel>=0.43,<1",

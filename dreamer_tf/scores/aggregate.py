@@ -4,21 +4,19 @@ A score is normalized per game and run BEFORE anything is averaged (appendix K).
 """
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import curves
+from dreamer_tf.scores import bootstrap, curves
 
 # Game -> score of every run; a table of scores of one agent.
 Scores = Mapping[str, Sequence[float]]
 
 AGGREGATES = ("gamer_median", "gamer_mean", "record_mean", "clipped_record_mean")
 STATISTICS = (*AGGREGATES, "IQM", "optimality_gap")
-_ROWS = 120  # at most, where games have different numbers of runs
 
 
 class Interval(NamedTuple):
@@ -55,10 +53,54 @@ def _references() -> dict[str, dict[str, Any]]:
     return {str(row["Game"]): row for row in curves.table("reference_scores")}
 
 
-def normalize(game: str, scores: Sequence[float] | float, standard: str) -> np.ndarray:
+def normalize(game: str, scores: Sequence[float] | np.ndarray | float, standard: str) -> np.ndarray:
     """0 for a random policy, 1 for the gamer or the human world record."""
     low, high = reference(game, standard)
     return (np.asarray(scores, float) - low) / (high - low)
+
+
+def evenly(scores: Scores, over: Sequence[str]) -> np.ndarray:
+    """Gamer normalized scores [rows, games]; every run of a game appears equally often.
+
+    Games may have different numbers of runs: see `bootstrap.even`.
+    """
+    runs = [np.sort(normalize(game, scores[game], "Gamer"))[None] for game in over]
+    return bootstrap.even(runs)[0].reshape(len(over), -1).T
+
+
+def _normalized(samples: bootstrap.Samples, over: Sequence[str], standard: str) -> list[np.ndarray]:
+    return [normalize(game, s, standard) for game, s in zip(over, samples, strict=True)]
+
+
+def _paper(samples: bootstrap.Samples, over: Sequence[str]) -> np.ndarray:
+    """The paper's aggregates [R, 4] of samples of scores as the games count them."""
+    gamer = bootstrap.means(_normalized(samples, over, "Gamer"))
+    record = _normalized(samples, over, "Record")
+    return np.stack(
+        [
+            np.median(gamer, 1),
+            gamer.mean(1),
+            bootstrap.means(record).mean(1),
+            bootstrap.means([np.minimum(s, 1.0) for s in record]).mean(1),
+        ],
+        1,
+    )
+
+
+def _statistics(samples: bootstrap.Samples, over: Sequence[str]) -> np.ndarray:
+    """`STATISTICS` [R, 6]: also rliable's IQM and optimality gap of gamer normalized scores."""
+    gamer = _normalized(samples, over, "Gamer")
+    more = [bootstrap.iqm(gamer), bootstrap.optimality_gap(gamer)]
+    return np.concatenate([_paper(samples, over), np.stack(more, 1)], 1)
+
+
+def _runs(scores: Scores, over: Sequence[str]) -> list[np.ndarray]:
+    return [np.asarray(scores[game], float) for game in over]
+
+
+def _exactly(runs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The runs themselves, as a sample."""
+    return [scores[None] for scores in runs]
 
 
 def aggregate(scores: Scores) -> dict[str, float]:
@@ -70,47 +112,9 @@ def aggregate(scores: Scores) -> dict[str, float]:
     Returns:
       name -> value, for the names in `AGGREGATES`.
     """
-    gamer = [np.mean(normalize(game, runs, "Gamer")) for game, runs in scores.items()]
-    record = {game: normalize(game, runs, "Record") for game, runs in scores.items()}
-    return {
-        "gamer_median": float(np.median(gamer)),
-        "gamer_mean": float(np.mean(gamer)),
-        "record_mean": float(np.mean([np.mean(runs) for runs in record.values()])),
-        "clipped_record_mean": float(
-            np.mean([np.mean(np.minimum(runs, 1.0)) for runs in record.values()])
-        ),
-    }
-
-
-def evenly(scores: Scores, over: Sequence[str]) -> np.ndarray:
-    """Gamer normalized scores [rows, games] for rliable; every run of a game appears equally often.
-
-    Games may have different numbers of runs. There are then as many rows as their least common
-    multiple. If that is more than `_ROWS`, there are `_ROWS`, and some runs appear once more than
-    others.
-    """
-    # rliable takes a matrix, so runs of games with fewer of them are repeated.
-    rows = min(math.lcm(*(len(scores[game]) for game in over)), _ROWS)
-    columns = []
-    for game in over:
-        runs = np.sort(normalize(game, scores[game], "Gamer"))
-        columns.append(runs[np.arange(rows) * len(runs) // rows])
-    return np.stack(columns, 1)
-
-
-def statistics(scores: Scores, over: Sequence[str]) -> np.ndarray:
-    """The paper's aggregates, and rliable's IQM and optimality gap of gamer normalized scores."""
-    from rliable import metrics
-
-    values = aggregate({game: scores[game] for game in over})
-    matrix = evenly(scores, over)
-    return np.array(
-        [
-            *(values[name] for name in AGGREGATES),
-            metrics.aggregate_iqm(matrix),
-            metrics.aggregate_optimality_gap(matrix),
-        ]
-    )
+    over = list(scores)
+    values = _paper(_exactly(_runs(scores, over)), over)[0]
+    return dict(zip(AGGREGATES, values.tolist(), strict=True))
 
 
 def intervals(
@@ -126,11 +130,10 @@ def intervals(
     Returns:
       agent -> name of `STATISTICS` -> interval.
     """
-    found = {}
-    for agent, table in scores.items():
-        bounds = _bootstrap([table], over, lambda table: statistics(table, over), reps)
-        found[agent] = dict(zip(STATISTICS, bounds, strict=True))
-    return found
+    return {
+        agent: _intervals(table, over, _statistics, STATISTICS, reps)
+        for agent, table in scores.items()
+    }
 
 
 def paper_intervals(scores: Scores, reps: int = 1000) -> dict[str, Interval]:
@@ -140,12 +143,31 @@ def paper_intervals(scores: Scores, reps: int = 1000) -> dict[str, Interval]:
       scores: of one agent.
       reps: bootstrap samples.
     """
+    return _intervals(scores, list(scores), _paper, AGGREGATES, reps)
 
-    def values(table: Scores) -> np.ndarray:
-        found = aggregate(table)
-        return np.array([found[name] for name in AGGREGATES])
 
-    return dict(zip(AGGREGATES, _bootstrap([scores], list(scores), values, reps), strict=True))
+def _intervals(
+    scores: Scores, over: Sequence[str], function: Callable, names: Sequence[str], reps: int
+) -> dict[str, Interval]:
+    runs = _runs(scores, over)
+    low, high = bootstrap.percentiles(function(bootstrap.resample(runs, reps), over))
+    values = function(_exactly(runs), over)[0]
+    rows = np.stack([values, low, high], 1).tolist()
+    return {name: Interval(*row) for name, row in zip(names, rows, strict=True)}
+
+
+def iqm_lead(left: Scores, right: Scores, over: Sequence[str], reps: int = 1000) -> Interval:
+    """How far the IQM of `left` is above that of `right`, with its 95% bootstrap interval.
+
+    Both are resampled independently. An interval without 0 tells the agents apart; two separate
+    intervals that overlap do not say that they are equal.
+    """
+
+    def values(samples: Sequence[bootstrap.Samples]) -> np.ndarray:
+        one, other = (bootstrap.iqm(_normalized(s, over, "Gamer")) for s in samples)
+        return one - other
+
+    return _of_two(left, right, over, values, reps)
 
 
 def probability_of_improvement(
@@ -153,37 +175,18 @@ def probability_of_improvement(
 ) -> Interval:
     """Probability that a run of `left` beats a run of `right` on a random game; ties are halves.
 
-    The same as rliable's `metrics.probability_of_improvement`. That function needs equal numbers of
-    runs, and computes an exact p-value for every game and sample, which is slow and not used here.
+    The same as rliable's `metrics.probability_of_improvement`, for any numbers of runs.
     """
-
-    def probability(left: Scores, right: Scores) -> float:
-        beats = [np.sign(np.subtract.outer(left[game], right[game])).mean() for game in over]
-        return 0.5 + np.mean(beats) / 2
-
-    return _bootstrap([left, right], over, probability, reps)[0]
+    return _of_two(left, right, over, lambda samples: bootstrap.win_rates(*samples), reps)
 
 
-def _bootstrap(
-    tables: Sequence[Scores], over: Sequence[str], function: Callable, reps: int
-) -> list[Interval]:
-    """95% percentile intervals of function(*tables), from runs resampled within each game.
-
-    This is rliable's stratified bootstrap, built from the same package (arch), for games with
-    different numbers of runs. rliable itself needs equal numbers.
-    """
-    from arch.bootstrap import IndependentSamplesBootstrap
-
-    def of_samples(*samples: np.ndarray) -> np.ndarray:
-        columns = iter(samples)
-        return np.atleast_1d(function(*({game: next(columns) for game in over} for _ in tables)))
-
-    runs = [np.asarray(table[game], float) for table in tables for game in over]
-    # Seeded: the same scores must give the same intervals on every page.
-    bootstrap = IndependentSamplesBootstrap(*runs, seed=np.random.RandomState(0))
-    low, high = bootstrap.conf_int(of_samples, reps=reps, method="percentile")
-    values = of_samples(*runs)
-    return [Interval(*map(float, ends)) for ends in zip(values, low, high, strict=True)]
+def _of_two(
+    left: Scores, right: Scores, over: Sequence[str], function: Callable, reps: int
+) -> Interval:
+    runs = [_runs(scores, over) for scores in (left, right)]
+    low, high = bootstrap.percentiles(function([bootstrap.resample(r, reps) for r in runs]))
+    [value] = function([_exactly(r) for r in runs])
+    return Interval(float(value), float(low), float(high))
 
 
 def performance_profiles(
@@ -200,14 +203,14 @@ def performance_profiles(
     Returns:
       agent -> [K, 3]: share, and the ends of its 95% stratified bootstrap interval.
     """
-    from rliable import library
-
-    def profile(table: Scores) -> np.ndarray:
-        return library.score_distributions(evenly(table, over), list(taus))
-
-    return {
-        agent: np.array(_bootstrap([table], over, profile, reps)) for agent, table in scores.items()
-    }
+    found = {}
+    for agent, table in scores.items():
+        runs = [normalize(game, table[game], "Gamer") for game in over]
+        low, high = bootstrap.percentiles(
+            bootstrap.shares_above(bootstrap.resample(runs, reps), taus)
+        )
+        found[agent] = np.stack([bootstrap.shares_above(_exactly(runs), taus)[0], low, high], 1)
+    return found
 
 
 def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
@@ -219,8 +222,5 @@ def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
     # One run says nothing about the spread. Tables show no interval then.
     if len(array) == 1:
         return Interval(float(array[0]), float(array[0]), float(array[0]))
-    from arch.bootstrap import IIDBootstrap
-
-    bootstrap = IIDBootstrap(array, seed=np.random.RandomState(0))
-    low, high = bootstrap.conf_int(np.mean, reps=reps, method="percentile").ravel()
+    [low], [high] = bootstrap.mean_intervals(array[None], reps)
     return Interval(float(array.mean()), float(low), float(high))
