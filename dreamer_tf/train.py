@@ -16,7 +16,10 @@ flags.DEFINE_string(
     "base_dir",
     None,
     "Base directory of the run. A run is resumed by its directory. Default: "
-    "runs/<config>/<game>/<seed>.",
+    "runs/<config>/<game>/<seed>, where <config> also says which bindings differ.",
+)
+flags.DEFINE_string(
+    "label", None, "Name of the configuration in the default --base_dir and in comparisons."
 )
 flags.DEFINE_multi_string(
     "gin_files",
@@ -53,12 +56,14 @@ INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import gin_files, preflight, trust
+    from dreamer_tf.experiment import gin_files, naming, preflight, trust
 
     if not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())
         raise UserError(f"--gin_files is missing: name a gin file, or one of the shipped {names}.")
     bindings = [*trust.import_modules(FLAGS["import"].value), *FLAGS.gin_bindings]
+    if FLAGS.label is not None:
+        naming.check_label(FLAGS.label)
     preflight.check(FLAGS.gin_files, bindings)
 
     # Only now, because TensorFlow takes seconds to load.
@@ -66,11 +71,13 @@ def main(argv: Sequence[str]) -> int:
     from dreamer_tf.experiment.signals import Interrupted
 
     gin_files.parse(FLAGS.gin_files, bindings)
-    base_dir = FLAGS.base_dir or launch.default_base_dir(FLAGS.gin_files, FLAGS.seed)
+    base_dir = FLAGS.base_dir or naming.run_directory(
+        FLAGS.gin_files, bindings, launch.make_environment().name, FLAGS.seed, FLAGS.label
+    )
     if FLAGS.dry_run:
         launch.dry_run(base_dir, FLAGS.seed)
         return 0
-    runner = launch.make_runner(base_dir, FLAGS.seed)
+    runner = launch.make_runner(base_dir, FLAGS.seed, label=FLAGS.label)
     print(launch.describe(runner), flush=True)
     if FLAGS.verify:
         print(f"verified        {launch.verify(runner)}", flush=True)

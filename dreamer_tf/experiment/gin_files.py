@@ -282,17 +282,24 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
         if old != new and key not in CHANGEABLE:
             raise UserError(
                 f"{base_dir} belongs to a run of another configuration: {key} was {old} and is now "
-                f"{new}; use the same configuration or another --base_dir."
+                f"{new}; use the same configuration, a --label, or another --base_dir."
             )
 
 
-def record(base_dir: str | os.PathLike, seed: int) -> None:
-    """Writes the configuration of a run. Called once the runner exists, so it is known to work."""
+def record(base_dir: str | os.PathLike, seed: int, label: str | None = None) -> None:
+    """Writes the configuration of a run. Called once the runner exists, so it is known to work.
+
+    Args:
+      base_dir: base directory of the run.
+      seed: run seed.
+      label: the user's name of the configuration; by default the one that was recorded before.
+    """
     found = bindings()
     facts = {
         "version": VERSION,
         "seed": seed,
         "gin_hash": fingerprint(found),
+        "label": label if label is not None else identity.facts(base_dir).get("label"),
         "bindings": found,
     }
     replace_text(Path(base_dir, CONFIG_FILE), gin.config_str(max_line_length=120))

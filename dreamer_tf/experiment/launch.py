@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gin
@@ -51,14 +51,11 @@ def make_environment() -> Environment:
     return construct(reference.scoped_configurable_fn)
 
 
-def default_base_dir(gin_file_names: Sequence[str], seed: int) -> str:
-    """The default: runs/<configuration>/<game>/<seed>, below the working directory."""
-    config = Path(gin_file_names[0]).name.removesuffix(".gin") if gin_file_names else "default"
-    return os.path.join("runs", config, make_environment().name, str(seed))
-
-
 def make_runner(
-    base_dir: str, seed: int, create_environment_fn: Callable[[], Environment] | None = None
+    base_dir: str,
+    seed: int,
+    create_environment_fn: Callable[[], Environment] | None = None,
+    label: str | None = None,
 ) -> DreamerRunner:
     """Makes the runner of the gin configuration, and records the configuration.
 
@@ -68,6 +65,7 @@ def make_runner(
       base_dir: base directory of the run.
       seed: run seed.
       create_environment_fn: makes the environment; that of the gin configuration by default.
+      label: name of the configuration in comparisons; by default what the run recorded before.
 
     Raises:
       UserError: the directory belongs to another run, is in use, or cannot be written.
@@ -92,7 +90,7 @@ def make_runner(
                 runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
             check_effects()
             # Only now: a configuration that fails must not claim the directory.
-            gin_files.record(base_dir, seed)
+            gin_files.record(base_dir, seed, label)
             runner.lock, runner.device = lock, device
             on_failure.pop_all()
     except disk.ERRORS as error:

@@ -10,7 +10,6 @@ the task are left out. A run that exists is found also under another name of its
 import functools
 import hashlib
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -25,11 +24,9 @@ from dreamer_tf.experiment import gin_files, gin_stack
 from dreamer_tf.settings import gin_text
 from dreamer_tf.settings.roles import is_fixed
 from dreamer_tf.storage import identity
-from dreamer_tf.storage.files import read_bytes
 
 ROOT = "runs"
 LONGEST = 100  # characters of a name; file systems take 255 bytes
-_RUN_BYTES = 1 << 24
 # Parameters that several classes have; a name says of which class they are. A test keeps the list.
 _SHARED = """action_repeat action_space activation base_dir batch_size create_environment_fn depth
     distributional double_dqn dueling epsilon_decay_period epsilon_eval epsilon_fn epsilon_train
@@ -239,7 +236,7 @@ def _older_names(
 def _recorded(base_dir: str) -> dict[str, str] | None:
     """The configuration that a run has recorded; None if it cannot be read or has a label."""
     try:
-        facts = json.loads(read_bytes(Path(base_dir, identity.FILE), _RUN_BYTES, below=base_dir))
+        facts = identity.facts(base_dir)
         if facts.get("label") is not None:
             return None
         text = "\n".join(f"{key} = {value}" for key, value in facts["bindings"].items())

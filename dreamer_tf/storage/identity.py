@@ -47,6 +47,15 @@ def mark_progress(base_dir: str | os.PathLike) -> None:
         _write(base_dir, facts | {PROGRESS: True})
 
 
+def facts(base_dir: str | os.PathLike) -> dict[str, Any]:
+    """What a run has recorded of itself, written by anybody; empty if nothing can be read.
+
+    Raises:
+      OSError: the file is a link, or too large.
+    """
+    return _read(base_dir, FILE) or {}
+
+
 def has_progress(base_dir: str | os.PathLike) -> bool:
     """Whether a checkpoint of the run was ever complete, also where it has been removed."""
     if _has_checkpoints(base_dir):

@@ -10,6 +10,6 @@ from tests.scores.conftest import runs  # noqa: F401 - a fixture
 def trained(tmp_path_factory):
     """A run on ALE Pong with a tiny model, in the default base directory."""
     directory = tmp_path_factory.mktemp("trained")
-    result = run(directory, "train", "--gin_files=atari.gin", "--seed=4", *SMALL)
+    result = run(directory, "train", "--gin_files=atari.gin", "--label=atari", "--seed=4", *SMALL)
     assert result.returncode == 0, result.stderr
     return directory, result

@@ -59,7 +59,7 @@ def test_every_metric_is_explained_in_the_docs(trained):
 def test_the_same_command_resumes(trained, tmp_path):
     directory = shutil.copytree(trained[0], tmp_path / "copy")
     more = [*SMALL, "--gin_bindings=Runner.num_iterations=2"]
-    result = run(directory, "train", "--gin_files=atari.gin", "--seed=4", *more)
+    result = run(directory, "train", "--gin_files=atari.gin", "--label=atari", "--seed=4", *more)
     assert result.returncode == 0, result.stderr
     assert "resumed         at 40 agent steps and 4 updates" in result.stdout
     scores = json.loads((directory / "runs/atari/Pong/4/scores.json").read_text())
@@ -154,7 +154,7 @@ def test_an_error_of_the_user_is_one_sentence_that_names_it(tmp_path, arguments,
 
 def test_the_directory_of_another_configuration_is_not_used(trained):
     directory, _ = trained
-    base = ["--gin_files=atari.gin", "--seed=4", *SMALL]
+    base = ["--gin_files=atari.gin", "--label=atari", "--seed=4", *SMALL]
     result = run(directory, "train", *base, "--gin_bindings=RSSM.units=13")
     assert_sentence(result, "RSSM.units was 12 and is now 13", "--base_dir")
 

@@ -1,6 +1,5 @@
 """Starting a run: its environment, its directory and its lock, and what users are told."""
 
-import os
 import shutil
 
 import gin
@@ -148,8 +147,13 @@ def test_a_closed_run_unlocks_its_directory(tmp_path):
     launch.make_runner(str(tmp_path), 0, ScriptedEnvironment).close()
 
 
-def test_the_default_directory_names_configuration_game_and_seed():
-    gin_files.parse(["atari_small.gin"])
-    assert launch.default_base_dir(["some/atari_small.gin"], 7) == os.path.join(
-        "runs", "atari_small", "Pong", "7"
-    )
+def test_a_run_keeps_its_label_until_it_gets_another(tmp_path):
+    def label():
+        return identity.facts(tmp_path)["label"]
+
+    for given, kept in ((None, None), ("first", "first"), (None, "first"), ("second", "second")):
+        gin.clear_config()
+        gin_files.parse(["atari_small.gin"], TINY)
+        gin.bind_parameter(launch.FACTORY, None)
+        launch.make_runner(str(tmp_path), 0, ScriptedEnvironment, given).close()
+        assert label() == kept

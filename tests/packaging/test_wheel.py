@@ -33,7 +33,7 @@ def wheel(tmp_path_factory) -> Path:
 
 def train(python: Path, directory: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    bindings = [f"--gin_bindings={binding}" for binding in TINY]
+    bindings = ["--label=atari_small", *(f"--gin_bindings={binding}" for binding in TINY)]
     result = subprocess.run(
         [str(python), "-m", "dreamer_tf.train", "--gin_files=atari_small.gin", *bindings],
         cwd=directory,

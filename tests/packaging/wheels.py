@@ -92,7 +92,12 @@ def check(python: str, wheel: Path, directory: Path) -> str | None:
     steps = {
         "venv": [python, "-m", "venv", str(directory / "venv")],
         "install": [*install, "-c", str(ROOT / "constraints.txt"), str(wheel)],
-        "train": [str(binaries / "dreamer-train"), "--gin_files=atari_small.gin", *bindings],
+        "train": [
+            str(binaries / "dreamer-train"),
+            "--gin_files=atari_small.gin",
+            "--label=atari_small",
+            *bindings,
+        ],
         "evaluate": [
             str(binaries / "dreamer-evaluate"),
             "--base_dir=runs/atari_small/Pong/0",
