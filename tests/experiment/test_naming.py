@@ -187,7 +187,7 @@ def test_parameters_of_several_classes_are_known():
         for name in names.split():
             classes.setdefault(name, set()).add(selector.rpartition(".")[2])
     several = {name for name, found in classes.items() if len(found) > 1} - {"self"}
-    assert several == naming.SHARED
+    assert several == naming.SHARED, "change naming.SHARED"
 
 
 @pytest.mark.parametrize(
