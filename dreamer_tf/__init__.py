@@ -15,6 +15,9 @@ __all__ = ["__version__", "load_policy", "train_agent"]
 def __getattr__(name: str) -> Any:
     """Imports TensorFlow only when something that needs it is used."""
     if name in ("load_policy", "train_agent"):
+        from dreamer_tf.native_log import load_tensorflow
+
+        load_tensorflow()
         from dreamer_tf.experiment import policy
 
         return getattr(policy, name)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from dreamer_tf.experiment import command_line
+from dreamer_tf.native_log import load_tensorflow
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("gin_files", [], "Gin files, as for train; may be repeated.")
@@ -30,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
     preflight.check(FLAGS.gin_files, FLAGS.gin_bindings)
 
     # Only now, because TensorFlow takes seconds to load.
+    load_tensorflow()
     from dreamer_tf.experiment import describing
 
     gin_files.parse(FLAGS.gin_files, FLAGS.gin_bindings)

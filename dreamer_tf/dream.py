@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from dreamer_tf.experiment import command_line
+from dreamer_tf.native_log import load_tensorflow
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
@@ -45,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
     gif.check_path(FLAGS.out)
 
     # Only now, because TensorFlow takes seconds to load.
+    load_tensorflow()
     from dreamer_tf.experiment.policy import load_policy
 
     trust.import_modules(FLAGS["import"].value)

@@ -12,6 +12,7 @@ from typing import Any
 from absl import flags
 
 from dreamer_tf.experiment import command_line
+from dreamer_tf.native_log import load_tensorflow
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     preflight.check_run(FLAGS.base_dir)
 
     # Only now, because TensorFlow takes seconds to load.
+    load_tensorflow()
     from dreamer_tf.experiment.policy import load_policy
 
     trust.import_modules(FLAGS["import"].value)

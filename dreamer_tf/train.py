@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from dreamer_tf.experiment import command_line
+from dreamer_tf.native_log import load_tensorflow
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -67,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
     preflight.check(FLAGS.gin_files, bindings)
 
     # Only now, because TensorFlow takes seconds to load.
+    load_tensorflow()
     from dreamer_tf.experiment import launch
     from dreamer_tf.experiment.signals import Interrupted
 
