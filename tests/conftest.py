@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 
 # Tests make parts without `configure_devices`, so Grappler complains (devices.py).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,6 +11,8 @@ import gin
 import pytest
 
 pytest_plugins = ["tests.house.skips"]
+
+_peak = 0  # of the memory of this process when it was last cleaned, in kilobytes
 
 
 def pytest_collection_finish():
@@ -28,13 +31,17 @@ def clean_gin():
 
 @pytest.fixture(autouse=True)
 def clean_memory():
-    """Frees the agents of a test.
+    """Frees the agents of earlier tests whenever the process has grown by a gigabyte.
 
     They are in reference cycles. With all that TensorFlow and JAX keep, Python looks for cycles so
-    rarely that a worker of the tests grew to 14 GB.
+    rarely that a worker of the tests grew to 14 GB. Looking after every test takes a second each.
     """
     yield
-    gc.collect()
+    global _peak
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes
+    if peak > _peak + 1_000_000:
+        gc.collect()
+        _peak = peak
 
 
 @pytest.fixture
