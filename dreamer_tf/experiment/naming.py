@@ -28,14 +28,16 @@ from dreamer_tf.storage import identity
 ROOT = "runs"
 LONGEST = 100  # characters of a name; file systems take 255 bytes
 # Parameters that several classes have; a name says of which class they are. A test keeps the list.
-_SHARED = """action_repeat action_space activation base_dir batch_size create_environment_fn depth
-    distributional double_dqn dueling epsilon_decay_period epsilon_eval epsilon_fn epsilon_train
-    features final fourier_basis_order gamma hidden_units image_keys image_size initial kappa kernels
-    learning_rate log_every loss_type max_capacity min_replay_history minimum_std mse_loss name
-    network nn_scale noisy num_atoms num_blocks num_environments num_layers num_quantile_samples
-    num_tau_prime_samples num_tau_samples num_updates_per_train_step observation_space optimizer
-    precision prioritize_ends quantile_embedding_dim replay_scheme rng seed stack_size stack_sizes
-    steps target_update_period units update_horizon update_period variables vector_keys vmax vmin"""
+_SHARED = """action_repeat action_space activation base_dir batch_size create_environment_fn
+    depth distributional double_dqn dueling epsilon_decay_period epsilon_eval epsilon_fn
+    epsilon_train features final fourier_basis_order gamma hidden_units image_keys
+    image_size initial kappa kernels learning_rate log_every loss_type max_capacity
+    min_replay_history minimum_std mse_loss name network nn_scale noisy num_atoms
+    num_blocks num_environments num_layers num_quantile_samples num_tau_prime_samples
+    num_tau_samples num_updates_per_train_step observation_space optimizer precision
+    prioritize_ends quantile_embedding_dim replay_scheme rng seed stack_size stack_sizes
+    steps target_update_period units update_horizon update_period variables vector_keys
+    vmax vmin"""
 SHARED = frozenset(_SHARED.split())
 
 
