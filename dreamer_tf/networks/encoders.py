@@ -14,6 +14,7 @@ import tensorflow as tf
 from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import images, layers
+from dreamer_tf.networks.convolutions import crop
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
 from dreamer_tf.settings.configurable import configurable
@@ -147,7 +148,7 @@ class Encoder(Module):
         """
         parts = []  # [N, ...] each
         for key, stack in self._convs.items():
-            x = observation[key]
+            x = crop(observation[key], stack)
             for layer in stack:
                 x = layer(x)  # [N, H', W', C']
             parts.append(tf.reshape(x, [-1, math.prod(x.shape[1:])]))  # [N, H'*W'*C']

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import DTypePolicy as Precision
 
+from dreamer_tf.networks.convolutions import Convolution, TransposedConvolution
+
 
 def glorot_uniform(
     rng: np.random.Generator, fan_in: int, fan_out: int
@@ -95,7 +97,7 @@ def conv(
       The layer, with its weights.
     """
     area = kernel * kernel
-    layer = keras.layers.Conv2D(
+    layer = Convolution(
         filters,
         kernel,
         strides=2,
@@ -120,7 +122,7 @@ def conv_transpose(
 ) -> keras.layers.Conv2DTranspose:
     """A built transposed convolution with stride 2 and no padding; arguments as for `conv`."""
     area = kernel * kernel
-    layer = keras.layers.Conv2DTranspose(
+    layer = TransposedConvolution(
         filters,
         kernel,
         strides=2,
