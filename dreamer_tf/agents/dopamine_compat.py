@@ -83,6 +83,11 @@ JAX_AGENTS = {
 }
 
 
+def collector_names(dispatcher: Any) -> list[str]:
+    """Names of the collectors that a dispatcher writes to, which Dopamine does not tell."""
+    return [found.get_name() for found in dispatcher._collectors]
+
+
 def make_jax_agent(agent_class: type, **settings: Any) -> Any:
     """Makes one of Dopamine's agents, with the replay scheme that its gin parameter names.
 

@@ -112,8 +112,7 @@ class DreamerV2Agent(Agent):
         self._guard = NonFiniteGuard(diagnosis, max_bad_updates)
         self._updates = UpdateThread(self.learner, self._guard, overlap, self.seconds)
         self._averager = MetricAverager(log_every)
-        self._observation_space = observation_space
-        self._action_space = action_space
+        self._observation_space, self._action_space = observation_space, action_space
         # A stream of its own: random actions must not depend on the networks' initialization.
         self._rng = np.random.default_rng([seed, 1])
         self._evaluation_steps = 0
@@ -141,6 +140,11 @@ class DreamerV2Agent(Agent):
     def updates(self) -> int:
         """Updates made so far."""
         return int(self.learner.updates)
+
+    @property
+    def finished_updates(self) -> int:
+        """Updates whose weights the policy acts with."""
+        return self._updates.finished
 
     def begin_episode(self, observation: Observation) -> Any:
         """Starts an episode: records the first observation and chooses the first action."""

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# Collectors that get every number. The console gets those of an iteration only.
+DETAILED = ("tensorboard", "json_lines", "wandb", "mlflow")
+
 
 class MetricAverager:
     """Averages the metrics of updates until a line of the log is full."""
@@ -66,5 +69,5 @@ def write_agent_metrics(
     named = {**values, **{f"seconds_{name}": value for name, value in seconds.items()}}
     dispatcher.write(
         [StatisticsInstance(f"Agent/{name}", value, step) for name, value in named.items()],
-        collector_allowlist=("tensorboard", "json_lines"),
+        collector_allowlist=DETAILED,
     )

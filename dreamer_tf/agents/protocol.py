@@ -85,6 +85,11 @@ class Agent(abc.ABC):
     def updates(self) -> int:
         """Number of updates so far."""
 
+    @property
+    def finished_updates(self) -> int:
+        """Updates so far without those that are running beside the environment."""
+        return self.updates
+
     @abc.abstractmethod
     def begin_episode(self, observation: Observation) -> Any:
         """Starts an episode.

@@ -51,6 +51,7 @@ class UpdateThread:
         self._seconds = seconds
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "update") if overlap else None
         self._running: concurrent.futures.Future | None = None
+        self._before = 0  # updates before those that are running
         # Metrics and seconds of the updates that did not wait for the thread.
         self._early: tuple[list[dict[str, float]], float] = ([], 0.0)
 
@@ -58,6 +59,11 @@ class UpdateThread:
     def overlaps(self) -> bool:
         """Whether updates run in a thread of their own."""
         return self._thread is not None
+
+    @property
+    def finished(self) -> int:
+        """Updates whose weights the policy acts with. The thread makes others at any time."""
+        return int(self._learner.updates) if self._running is None else self._before
 
     def begin(self, count: int, sample: Callable[[], Sequences]) -> None:
         """Begins updates. The updates before them must be finished.
@@ -67,6 +73,7 @@ class UpdateThread:
           sample: draws the batch of one. It is called in this thread, before `begin` returns. Only
             a few batches are in memory at once, however many updates there are.
         """
+        self._before = int(self._learner.updates)
         self._early = self._update(sample() for _ in range(count - _BATCHES_AHEAD))
         batches = [sample() for _ in range(min(count, _BATCHES_AHEAD))]
         # The first update compiles. The policy would compete with it for the same cores.

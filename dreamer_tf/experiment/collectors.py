@@ -1,14 +1,18 @@
 """Collectors for Dopamine's CollectorDispatcher."""
 
+import ast
 import json
 import os
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import summary_v2 as hparams
 
 from dreamer_tf.agents.dopamine_compat import Collector, StatisticsInstance, add_collector
+from dreamer_tf.experiment.session import now
 from dreamer_tf.open_loop import gif
 from dreamer_tf.storage.files import open_file
 
@@ -16,8 +20,9 @@ from dreamer_tf.storage.files import open_file
 class JsonLinesCollector(Collector):
     """Writes metrics/json_lines/metrics.jsonl.
 
-    A line is {"step": 1000, "Agent/image_loss": 3921.5, ...}. Statistics of one call and one step
-    share a line. A line is written in one piece, so a reader never sees half of it.
+    A line is {"step": 1000, "time": "2026-01-31T12:00:00.000+00:00", "Agent/image_loss": 3921.5}.
+    `step` counts agent steps. Statistics of one call and one step share a line. A line is written
+    in one piece, so a reader never sees half of it.
     """
 
     def __init__(self, base_dir: str):
@@ -39,7 +44,7 @@ class JsonLinesCollector(Collector):
                 value = float(np.asarray(statistic.value))
                 lines.setdefault(int(statistic.step), {})[statistic.name] = value
         for step, values in lines.items():
-            self._file.write(json.dumps({"step": step} | values) + "\n")
+            self._file.write(json.dumps({"step": step, "time": now()} | values) + "\n")
         # A killed process must not lose lines that a checkpoint counts on.
         self._file.flush()
 
@@ -52,14 +57,16 @@ add_collector("json_lines", JsonLinesCollector)
 
 
 class MediaCollector(Collector):
-    """Histograms (type 'histogram', any array) and videos ('video', frames [T, H, W, 3] uint8).
+    """What Dopamine's own collector for TensorBoard skips.
 
-    They go into the directory where Dopamine's own collector writes the scalars. It skips them.
+    Histograms (type 'histogram', any array), videos ('video', frames [T, H, W, 3] uint8), texts
+    ('text') and the configuration ('configuration', a dict, for the tab HPARAMS). They go into the
+    directory where that collector writes the scalars.
     """
 
     def __init__(self, base_dir: str):
         """Opens a second event file beside that of the scalars."""
-        super().__init__(base_dir, ("histogram", "video"))
+        super().__init__(base_dir, ("histogram", "video", "text", "configuration"))
         self._writer = tf.summary.create_file_writer(self._base_dir, filename_suffix=".media")
 
     def get_name(self) -> str:
@@ -67,13 +74,22 @@ class MediaCollector(Collector):
         return "tensorboard"
 
     def write(self, statistics: Sequence[StatisticsInstance]) -> None:
-        """Writes histograms and videos and skips scalars."""
+        """Writes all but scalars."""
         with self._writer.as_default():
             for statistic in statistics:
                 if statistic.type == "histogram":
                     tf.summary.histogram(statistic.name, statistic.value, statistic.step)
                 elif statistic.type == "video":
                     _write_video(statistic)
+                elif statistic.type == "text":
+                    # Four spaces keep the line breaks in TensorBoard's Markdown.
+                    text = textwrap.indent(statistic.value, "    ")
+                    tf.summary.text(statistic.name, text, statistic.step)
+                elif statistic.type == "configuration":
+                    summary = hparams.hparams_pb(plain(statistic.value))
+                    tf.summary.experimental.write_raw_pb(
+                        summary.SerializeToString(), statistic.step
+                    )
 
     def flush(self) -> None:
         """Waits until everything is on disk."""
@@ -82,6 +98,18 @@ class MediaCollector(Collector):
     def close(self) -> None:
         """Closes the file."""
         self._writer.close()
+
+
+def plain(configuration: Mapping[str, str]) -> dict[str, bool | int | float | str]:
+    """Values that programs can sort and filter by: numbers and booleans where the text is one."""
+    found: dict[str, bool | int | float | str] = {}
+    for key, text in configuration.items():
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            value = text
+        found[key] = value if isinstance(value, bool | int | float | str) else text
+    return found
 
 
 def _write_video(statistic: StatisticsInstance) -> None:

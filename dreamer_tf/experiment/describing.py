@@ -31,7 +31,10 @@ def describe(updates_per_second: float | None = None) -> str:
         if updates_per_second is None:
             measured = runner.agent.rehearse(2)
             assert measured is not None  # it has a replay
-            updates_per_second, source = 1.0 / measured.update, f"measured on {runner.device}"
+            updates_per_second, source = (
+                1.0 / measured.update,
+                f"measured on {runner.session.device}",
+            )
         else:
             source = "as given"
         facts = _facts(runner, runner.agent, updates_per_second, source)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -286,25 +286,24 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
             )
 
 
-def record(base_dir: str | os.PathLike, seed: int, label: str | None = None) -> None:
+def record(base_dir: str | os.PathLike, seed: int, more: Mapping[str, Any] | None = None) -> None:
     """Writes the configuration of a run. Called once the runner exists, so it is known to work.
 
     Args:
       base_dir: base directory of the run.
       seed: run seed.
-      label: the user's name of the configuration; by default the one that was recorded before.
+      more: what else is worth knowing, JSON-compatible. What was recorded before stays.
     """
     found = bindings()
     facts = {
         "version": VERSION,
         "seed": seed,
         "gin_hash": fingerprint(found),
-        "label": label if label is not None else identity.facts(base_dir).get("label"),
         "bindings": found,
     }
     replace_text(Path(base_dir, CONFIG_FILE), gin.config_str(max_line_length=120))
     replace_text(Path(base_dir, OPERATIVE_FILE), gin.operative_config_str(max_line_length=120))
-    identity.claim(base_dir, facts)
+    identity.claim(base_dir, identity.facts(base_dir) | facts | dict(more or {}))
 
 
 def config_path(base_dir: str | os.PathLike) -> str:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gin
 
@@ -90,8 +91,8 @@ def make_runner(
                 runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
             check_effects()
             # Only now: a configuration that fails must not claim the directory.
-            gin_files.record(base_dir, seed, label)
-            runner.lock, runner.device = lock, device
+            gin_files.record(base_dir, seed, _facts(runner, device, label))
+            runner.lock = lock
             on_failure.pop_all()
     except disk.ERRORS as error:
         found = os_errors.original(error)
@@ -106,6 +107,18 @@ def make_runner(
             "written and has space."
         ) from error
     return runner
+
+
+def _facts(runner: DreamerRunner, device: str, label: str | None) -> dict[str, Any]:
+    """What `run.json` says besides the configuration."""
+    environment = runner.environment
+    return {
+        "agent": runner.agent.label,
+        "game": environment.name,
+        "frames_per_step": environment.frames_per_step,
+        **({} if label is None else {"label": label}),
+        **runner.session.begin(device),
+    }
 
 
 def rehearse(runner: DreamerRunner) -> None:
@@ -189,7 +202,7 @@ def describe(runner: DreamerRunner) -> str:
         "base directory": runner.base_dir,
         "environment": f"{_times(runner)}{environment.name}, protocol {environment.protocol}, "
         f"{environment.frames_per_step} frames per agent step, seed {runner.seed}",
-        "device": runner.device,
+        "device": runner.session.device,
         "observations": _observations(environment),
         **found,
     }

@@ -5,14 +5,17 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import gin
 import numpy as np
 
-from dreamer_tf.agents.dopamine_compat import StatisticsInstance
+from dreamer_tf.agents.dopamine_compat import StatisticsInstance, collector_names
+from dreamer_tf.agents.metrics import DETAILED
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Environment, protocol_label
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import episodes, gin_files
 from dreamer_tf.experiment.phases import PHASES, Phase
+from dreamer_tf.experiment.session import Session
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.scores import score_files
@@ -44,21 +47,76 @@ class DreamSettings(NamedTuple):
 class Reporter:
     """Writes what a run measured into its base directory."""
 
-    def __init__(self, base_dir: str, seed: int, dreams: DreamSettings):
+    def __init__(self, base_dir: str, seed: int, dreams: DreamSettings, session: Session):
         """Sets what is reported where.
 
         Args:
           base_dir: base directory of the run.
           seed: run seed, for the score file.
           dreams: when and how the world model is looked at.
+          session: knows how long the run has taken.
         """
         self._base_dir = base_dir
         self._seed = seed
         self._dreams = dreams
+        self._session = session
+        self._episodes = episodes.EpisodeLog(base_dir)
         self.scores: list[score_files.Score] = []
 
+    def begin(self, dispatcher: Any, agent_steps: int) -> None:
+        """Writes the configuration, for collectors that show it.
+
+        Args:
+          dispatcher: Dopamine's CollectorDispatcher.
+          agent_steps: agent steps so far.
+        """
+        found = gin_files.bindings()
+        text = gin.operative_config_str(max_line_length=120)
+        dispatcher.write(
+            [
+                StatisticsInstance("configuration", text, agent_steps, "text"),
+                StatisticsInstance("configuration", found, agent_steps, "configuration"),
+            ]
+        )
+
+    def write_episode(
+        self, dispatcher: Any, mode: str, phase: Phase, agent: Agent, environment: Environment
+    ) -> None:
+        """Writes the last episode of a phase as a row of `episodes.jsonl`, and to collectors.
+
+        Args:
+          dispatcher: Dopamine's CollectorDispatcher.
+          mode: 'train' or 'eval'.
+          phase: its progress.
+          agent: gives agent steps and updates.
+          environment: gives frames per step.
+        """
+        steps = agent.agent_steps
+        episode = episodes.Episode(
+            phase=mode,
+            step=steps,
+            frames=steps * environment.frames_per_step,
+            updates=agent.finished_updates,  # the same in every run of this seed
+            value=phase["returns"][-1],
+            length=phase["lengths"][-1],
+            seconds=round(self._session.seconds, 3),
+        )
+        self._episodes.write(episode)
+        found = [
+            StatisticsInstance(f"{mode.title()}/EpisodeReturn", episode.value, steps),
+            StatisticsInstance(f"{mode.title()}/EpisodeLength", episode.length, steps),
+        ]
+        # Not to the JSON lines, because the row has all of it.
+        dispatcher.write(found, tuple(name for name in DETAILED if name != "json_lines"))
+
     def write_statistics(
-        self, dispatcher: Any, iteration: int, phases: Mapping[str, Phase], rate: float
+        self,
+        dispatcher: Any,
+        iteration: int,
+        phases: Mapping[str, Phase],
+        agent_steps: int,
+        rate: float,
+        seconds: float,
     ) -> None:
         """Writes Dopamine's statistics of an iteration, for phases that had an episode.
 
@@ -66,9 +124,11 @@ class Reporter:
           dispatcher: Dopamine's CollectorDispatcher.
           iteration: its number.
           phases: by mode.
+          agent_steps: agent steps at its end.
           rate: agent steps per second of training.
+          seconds: time that the process has spent in environments.
         """
-        found = []
+        found: list[tuple[str, float]] = []
         for mode in PHASES:
             returns = phases[mode]["returns"]
             if returns:
@@ -77,7 +137,14 @@ class Reporter:
                     (f"{mode.title()}/AverageReturns", float(np.mean(returns))),
                 ]
         found.append(("Train/AverageStepsPerSecond", rate))
-        dispatcher.write([StatisticsInstance(name, value, iteration) for name, value in found])
+        # Dopamine's console says "[Iteration <step>]".
+        console, others = ("console",), set(collector_names(dispatcher)) - {"console"}
+        dispatcher.write([StatisticsInstance(*item, iteration) for item in found], console)
+        if others:  # an empty list would mean all
+            named = [StatisticsInstance(*item, agent_steps) for item in found]
+            dispatcher.write(named, tuple(others))
+        time_spent = StatisticsInstance("Train/SecondsInEnvironment", seconds, agent_steps)
+        dispatcher.write([time_spent], DETAILED)
 
     def write_scores(
         self,
@@ -119,13 +186,6 @@ class Reporter:
         score_files.write(os.path.join(self._base_dir, score_files.FILE), self.scores)
         faults.point("scores_written")
 
-    def write_time(self, dispatcher: Any, iteration: int, seconds: float) -> None:
-        """Writes the seconds that the process has spent in environments."""
-        dispatcher.write(
-            [StatisticsInstance("Train/SecondsInEnvironment", seconds, iteration)],
-            collector_allowlist=("tensorboard", "json_lines"),
-        )
-
     def look_at_the_model(self, dispatcher: Any, iteration: int, agent: Agent) -> None:
         """Writes histograms and an open-loop prediction, every few iterations. Changes nothing."""
         if not self._dreams.every or (iteration + 1) % self._dreams.every:
@@ -142,7 +202,7 @@ class Reporter:
         with create(path, below=self._base_dir) as file:
             file.write(gif.encode_gif(frames))
         # Not to the console: a video is no line of text.
-        dispatcher.write(statistics, ("tensorboard", "json_lines"))
+        dispatcher.write(statistics, DETAILED)
 
 
 def _model_statistics(found: Inspection, step: int) -> list[StatisticsInstance]:

@@ -21,11 +21,12 @@ from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
 from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.saved import find_checkpoint
+from dreamer_tf.experiment.session import Session
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt, Size
-from dreamer_tf.storage import disk, identity, log_files
+from dreamer_tf.storage import disk, log_files
 from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore
 from dreamer_tf.storage.locking import DirectoryLock
 
@@ -100,7 +101,8 @@ class DreamerRunner(Runner):
             lambda: self._agent.agent_steps,
             step_timeout,
         )
-        self._reporter = Reporter(base_dir, seed, dreams)
+        self.session = Session(base_dir)
+        self._reporter = Reporter(base_dir, seed, dreams, self.session)
         self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
         self._interruptions = 0
         self._phases = no_progress()
@@ -108,7 +110,6 @@ class DreamerRunner(Runner):
         self._last_observation: Any = None
         self._bar: PhaseBar | None = None
         self.lock: DirectoryLock | None = None
-        self.device = ""
 
         def make_agent(
             session: None, environment: DopamineEnvironment, summary_writer: str | None = None
@@ -183,7 +184,8 @@ class DreamerRunner(Runner):
             continue.
         """
         try:
-            with self._stop.listening(), _failures_told(self._base_dir, self._disk_failed):
+            with self._stop.listening(), _failures_told(self):
+                self._reporter.begin(self._collector_dispatcher, self._agent.agent_steps)
                 for iteration in range(self._start_iteration, self._num_iterations):
                     statistics = self._run_one_iteration(iteration)
                     if self._logger is not None:
@@ -199,15 +201,7 @@ class DreamerRunner(Runner):
             with contextlib.suppress(Exception):  # after a failure, or closed already
                 self._collector_dispatcher.close()
             self._guard.close_vector()
-
-    def _disk_failed(self, reason: str) -> str:
-        numbers = self._store.numbers()
-        last = f"The last checkpoint is {self._store.path(numbers[-1])}." if numbers else ""
-        return (
-            f"The run stopped at {self._agent.agent_steps:,} agent steps ({reason}): free some "
-            f"space in {self._base_dir} and start the same command again. "
-            f"{last or 'There is no checkpoint yet.'}"
-        )
+            self.session.end()
 
     def close(self) -> None:
         """Ends threads and workers, closes files, and unlocks the base directory."""
@@ -259,7 +253,7 @@ class DreamerRunner(Runner):
                 "log_sizes": log_files.sizes(self._base_dir),
             }
             self._store.save(max(self._store.numbers(), default=0) + 1, checkpoint)
-            identity.mark_progress(self._base_dir)
+            self.session.saved()
             self._agent.saved(self._store.needed())
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:
@@ -276,12 +270,17 @@ class DreamerRunner(Runner):
             raise
         data = statistics.data_lists
         rate = data["train_average_steps_per_second"][0]
-        reporter, dispatcher = self._reporter, self._collector_dispatcher
-        reporter.write_statistics(dispatcher, iteration, self._phases, rate)
-        reporter.write_scores(
+        self._reporter.write_statistics(
+            self._collector_dispatcher,
+            iteration,
+            self._phases,
+            self._agent.agent_steps,
+            rate,
+            self.seconds_in_environment,
+        )
+        self._reporter.write_scores(
             iteration, self._phases, self._agent, self.environment, self._max_steps_per_episode
         )
-        reporter.write_time(dispatcher, iteration, self.seconds_in_environment)
         return data
 
     def _cut_episodes(self) -> None:
@@ -317,6 +316,9 @@ class DreamerRunner(Runner):
             for length, episode_return in self._episodes(run_mode_str, min_steps):
                 phase["lengths"].append(length)
                 phase["returns"].append(float(episode_return))
+                self._reporter.write_episode(
+                    self._collector_dispatcher, run_mode_str, phase, self._agent, self.environment
+                )
         finally:
             phase["seconds"] += time.perf_counter() - started
             self._bar.close()
@@ -388,15 +390,25 @@ class DreamerRunner(Runner):
 
 
 @contextlib.contextmanager
-def _failures_told(base_dir: str, disk_failed: Callable[[str], str]) -> Iterator[None]:
+def _failures_told(runner: DreamerRunner) -> Iterator[None]:
     """Turns failures of the disk into sentences, and the missing files of a deleted directory."""
+
+    def disk_failed(reason: str) -> str:
+        numbers = runner.store.numbers()
+        last = f"The last checkpoint is {runner.store.path(numbers[-1])}." if numbers else ""
+        return (
+            f"The run stopped at {runner.agent.agent_steps:,} agent steps ({reason}): free some "
+            f"space in {runner.base_dir} and start the same command again. "
+            f"{last or 'There is no checkpoint yet.'}"
+        )
+
     try:
         with disk.user_errors(disk_failed):
             yield
     except disk.ERRORS as error:
-        if os.path.isdir(base_dir):
+        if os.path.isdir(runner.base_dir):
             raise
         raise UserError(
-            f"The run stopped, because its base directory {base_dir} was deleted: restore it from "
-            "a copy, or start the run anew."
+            f"The run stopped, because its base directory {runner.base_dir} was deleted: restore "
+            "it from a copy, or start the run anew."
         ) from error

@@ -25,7 +25,7 @@ _COPIES = ("checkpoints/run.json", "metrics/run.json")
 _BYTES = 1 << 24  # the most that a file may have
 # Where a run and the libraries that it uses write.
 _PLACES = (
-    *("lock", FILE, "config.gin", "operative_config.gin", "scores.json"),
+    *("lock", FILE, "config.gin", "operative_config.gin", "scores.json", "episodes.jsonl"),
     *("checkpoints", "replay", "metrics", "logs", "dreams", "diagnosis", "lease"),
 )
 
@@ -38,6 +38,17 @@ def claim(base_dir: str | os.PathLike, facts: Mapping[str, Any]) -> None:
       facts: JSON-compatible: 'seed', 'gin_hash', and what else is worth knowing.
     """
     _write(base_dir, dict(facts) | {PROGRESS: has_progress(base_dir)})
+
+
+def update(base_dir: str | os.PathLike, changes: Mapping[str, Any]) -> None:
+    """Changes what `run.json` says besides whose run it is. Without `claim` before, does nothing.
+
+    Raises:
+      OSError: the disk is full, or something is in the way.
+    """
+    found = _read(base_dir, FILE)
+    if found is not None:
+        replace_text(Path(base_dir, FILE), json.dumps(found | dict(changes), indent=1))
 
 
 def mark_progress(base_dir: str | os.PathLike) -> None:

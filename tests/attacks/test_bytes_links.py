@@ -59,7 +59,7 @@ def everything(directory):
         *("lock", "run.json", "config.gin", "operative_config.gin", "scores.json"),
         *("metrics/json_lines/metrics.jsonl", "metrics/console/console.log", "logs/log_0"),
         *("checkpoints/run.json", "metrics/run.json", "replay/head.bin", "dreams/iteration-0.gif"),
-        *("metrics/tensorboard/events.out.tfevents.1",),
+        *("metrics/tensorboard/events.out.tfevents.1", "episodes.jsonl"),
     ],
 )
 def test_a_file_that_is_a_link_is_refused_and_its_target_stays(scripted, tmp_path, name):

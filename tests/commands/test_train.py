@@ -30,6 +30,7 @@ def test_train_writes_everything_and_says_where(trained):
         "scores.json",
         "logs/log_0",
         "metrics/json_lines/metrics.jsonl",
+        "episodes.jsonl",
         "checkpoints/ckpt-000001/manifest.json",
     ):
         assert (base_dir / name).exists(), name
@@ -38,6 +39,11 @@ def test_train_writes_everything_and_says_where(trained):
     metrics = [json.loads(line) for line in lines if "Agent/kl" in line]
     assert metrics and metrics[-1]["Agent/updates"] == 4
     assert metrics[-1]["Agent/world_model_skipped_updates"] == 0
+    record = json.loads((base_dir / "run.json").read_text())
+    (session,) = record["sessions"]
+    assert "-m dreamer_tf.train --gin_files=atari.gin" in session["command"]
+    assert session["ended"] and record["hours"] > 0 and record["frames_per_step"] == 4
+    assert {"tensorflow", "dopamine-rl", "gin-config"} <= set(session["packages"])
     phases = [score["Phase"] for score in json.loads((base_dir / "scores.json").read_text())]
     assert phases == ["train", "eval"]
     assert not any(path.suffix == ".pkl" for path in base_dir.rglob("*"))
@@ -47,7 +53,8 @@ def test_every_metric_is_explained_in_the_docs(trained):
     directory, _ = trained
     text = (Path(__file__).resolve().parents[2] / "docs/metrics.md").read_text()
     lines = (directory / "runs/atari/Pong/4/metrics/json_lines/metrics.jsonl").read_text()
-    names = {name for line in lines.splitlines() for name in json.loads(line)} - {"step"}
+    names = {name for line in lines.splitlines() for name in json.loads(line)}
+    names -= {"step", "time"}
     assert len(names) > 30
     for name in names:
         general = re.sub("world_model_|actor_(?=sk|lo)|critic_(?=sk|lo)", "<part>_", name)

@@ -1,5 +1,7 @@
 """What a run reports: statistics, scores, looks at the model, the text of the progress bar."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,17 +9,33 @@ from dreamer_tf.environments.interface import complete
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.phases import no_progress
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
+from dreamer_tf.experiment.session import Session
 from dreamer_tf.open_loop.prediction import Inspection, OpenLoop
 from dreamer_tf.scores import score_files
 from tests.helpers import ScriptedAgent, ScriptedEnvironment
 
 
-class Dispatcher:
-    def __init__(self):
-        self.values = {}
+class Named:
+    def __init__(self, name):
+        self.name = name
 
-    def write(self, statistics, collector_allowlist=None):
-        self.values |= {item.name: (item.value, item.step) for item in statistics}
+    def get_name(self):
+        return self.name
+
+
+class Dispatcher:
+    """Keeps what the JSON lines and the console get: name, value and step."""
+
+    def __init__(self):
+        self._collectors = [Named("console"), Named("json_lines")]
+        self.values, self.console, self.tensorboard = {}, {}, {}
+
+    def write(self, statistics, collector_allowlist=()):
+        found = {item.name: (item.value, item.step) for item in statistics}
+        kept = {"json_lines": self.values, "console": self.console, "tensorboard": self.tensorboard}
+        for name, values in kept.items():
+            if not collector_allowlist or name in collector_allowlist:
+                values |= found
 
 
 def make_agent(steps=100):
@@ -27,7 +45,7 @@ def make_agent(steps=100):
 
 
 def make_reporter(tmp_path, every=1):
-    return Reporter(str(tmp_path), 3, DreamSettings(every, 6, 2))
+    return Reporter(str(tmp_path), 3, DreamSettings(every, 6, 2), Session(str(tmp_path)))
 
 
 def phases(train=(1.0, 3.0), evaluation=()):
@@ -46,12 +64,48 @@ def test_a_prediction_needs_context_and_something_to_predict(length, context):
 
 def test_statistics_leave_out_a_phase_without_episodes(tmp_path):
     dispatcher = Dispatcher()
-    make_reporter(tmp_path).write_statistics(dispatcher, 4, phases(), 12.5)
+    make_reporter(tmp_path).write_statistics(dispatcher, 4, phases(), 500, 12.5, 2.0)
     assert dispatcher.values == {
+        "Train/NumEpisodes": (2, 500),
+        "Train/AverageReturns": (2.0, 500),
+        "Train/AverageStepsPerSecond": (12.5, 500),
+        "Train/SecondsInEnvironment": (2.0, 500),
+    }
+
+
+def test_the_console_counts_iterations_as_it_says(tmp_path):
+    dispatcher = Dispatcher()
+    make_reporter(tmp_path).write_statistics(dispatcher, 4, phases(), 500, 12.5, 2.0)
+    assert dispatcher.console == {
         "Train/NumEpisodes": (2, 4),
         "Train/AverageReturns": (2.0, 4),
         "Train/AverageStepsPerSecond": (12.5, 4),
     }
+    alone = Dispatcher()
+    alone._collectors = [Named("console")]
+    make_reporter(tmp_path).write_statistics(alone, 4, phases(), 500, 12.5, 2.0)
+    assert alone.console == dispatcher.console
+
+
+def test_an_episode_is_a_row_at_once(tmp_path):
+    dispatcher, reporter = Dispatcher(), make_reporter(tmp_path)
+    environment = complete(ScriptedEnvironment())
+    environment.frames_per_step = 4
+    agent, found = make_agent(steps=12), phases(train=(1.5,), evaluation=(-2.0,))
+    found["train"]["lengths"], found["eval"]["lengths"] = [12], [7]
+    for mode in ("train", "eval"):
+        reporter.write_episode(dispatcher, mode, found[mode], agent, environment)
+    rows = [json.loads(line) for line in (tmp_path / "episodes.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row.pop("seconds") >= 0 and row.pop("time").endswith("+00:00")
+    common = {"step": 12, "frames": 48, "updates": agent.updates}
+    assert rows == [
+        {"phase": "train", "return": 1.5, "length": 12} | common,
+        {"phase": "eval", "return": -2.0, "length": 7} | common,
+    ]
+    assert dispatcher.values == dispatcher.console == {}
+    assert dispatcher.tensorboard["Eval/EpisodeReturn"] == (-2.0, 12)
+    assert dispatcher.tensorboard["Train/EpisodeLength"] == (12, 12)
 
 
 def test_scores_count_frames_and_name_everything_that_matters(tmp_path):

@@ -1,6 +1,7 @@
 """Several environments at once: accounting, pairing, equality with one environment, failures."""
 
 import itertools
+import json
 import os
 
 import gin
@@ -132,6 +133,14 @@ def assert_same_runs(ours, theirs, directories):
     assert left.state == right.state
     for path in (directories[0] / "replay").iterdir():
         assert path.read_bytes() == (directories[1] / "replay" / path.name).read_bytes()
+    episodes = [episode_rows(directory) for directory in directories]
+    assert episodes[0] == episodes[1] and len(episodes[0]) > 3
+
+
+def episode_rows(directory):
+    """Rows of finished episodes, without what depends on the clock."""
+    rows = [json.loads(line) for line in (directory / "episodes.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k not in ("seconds", "time")} for row in rows]
 
 
 def test_a_vector_of_one_is_the_same_run(tmp_path):

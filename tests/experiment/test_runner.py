@@ -181,7 +181,41 @@ def test_scores_and_json_lines(scripted, tmp_path):
     records = json.loads((tmp_path / score_files.FILE).read_text())
     assert {"Iteration", "Value", "Agent", "Phase", "GinHash"} <= set(records[0])
     lines = (tmp_path / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
-    assert any("Train/AverageReturns" in json.loads(line) for line in lines)
+    rows = [json.loads(line) for line in lines]
+    # Agent steps, where Dopamine counts iterations.
+    assert [row["step"] for row in rows if "Train/AverageReturns" in row] == [12, 24]
+    assert [row["step"] for row in rows if "Train/SecondsInEnvironment" in row] == [12, 24]
+
+
+def episode_rows(base_dir):
+    """Phase, agent steps of training, length and return of each row."""
+    rows = [json.loads(line) for line in (base_dir / "episodes.jsonl").read_text().splitlines()]
+    return [(row["phase"], row["step"], row["length"], row["return"]) for row in rows]
+
+
+def test_every_finished_episode_is_a_row(scripted, tmp_path):
+    runner = make_runner(tmp_path)
+    runner.run_experiment()
+    rows = episode_rows(tmp_path)
+    assert [row[:3] for row in rows] == [("train", 5, 5), ("train", 12, 7), ("eval", 12, 5)]
+    scores = {score.phase: score.value for score in runner.scores}
+    assert np.mean([row[3] for row in rows if row[0] == "train"]) == scores["train"]
+    assert rows[-1][3] == scores["eval"]
+
+
+def test_a_resumed_run_has_a_row_for_every_episode_once(scripted, tmp_path):
+    with pytest.raises(Interrupted):
+        DreamerRunner(tmp_path, Interrupting).run_experiment()
+    assert [row[:3] for row in episode_rows(tmp_path)] == [("train", 5, 5)]
+    log = tmp_path / "episodes.jsonl"
+    with log.open("a") as file:  # as a process would that was killed after the checkpoint
+        file.write(log.read_text())
+    resumed = make_runner(tmp_path)
+    resumed.run_experiment()
+    rows = episode_rows(tmp_path)
+    # The cut episode is none. Its 3 steps count, so the next one ends at 5 + 3 + 5.
+    assert [row[:3] for row in rows] == [("train", 5, 5), ("train", 13, 5), ("eval", 13, 5)]
+    assert np.mean([row[3] for row in rows[:2]]) == resumed.scores[0].value
 
 
 def test_resume_after_an_iteration(scripted, tmp_path):

@@ -29,7 +29,7 @@ BINDINGS = (
     "DreamerRunner.dream_context=2",
 )
 # What depends on the clock.
-TIMES = ("seconds", "Seconds", "PerSecond")
+TIMES = ("seconds", "Seconds", "PerSecond", "time")
 
 
 def start(base_dir, fault=None, more=(), gin_file="atari.gin", bindings=BINDINGS):
@@ -75,6 +75,7 @@ def contents(base_dir):
     for part in ("log_sizes", "logs"):  # sizes of lines with times, Dopamine's steps per second
         state["runner"].pop(part)
     lines = (base_dir / "metrics/json_lines/metrics.jsonl").read_text().splitlines()
+    episodes = (base_dir / "episodes.jsonl").read_text().splitlines()
     return {
         "arrays": checkpoint.arrays,
         "state": state,
@@ -82,6 +83,7 @@ def contents(base_dir):
         "replay": {path.name: path.read_bytes() for path in (base_dir / "replay").iterdir()},
         "scores": (base_dir / "scores.json").read_text(),
         "metrics": [without_times(json.loads(line)) for line in lines],
+        "episodes": [without_times(json.loads(line)) for line in episodes],
         "dreams": {path.name: path.read_bytes() for path in (base_dir / "dreams").iterdir()},
     }
 
@@ -89,7 +91,7 @@ def contents(base_dir):
 def assert_same(ours, theirs):
     for name, value in ours["arrays"].items():
         np.testing.assert_array_equal(value, theirs["arrays"][name], err_msg=name)
-    for key in ("state", "checkpoints", "scores", "metrics", "dreams", "replay"):
+    for key in ("state", "checkpoints", "scores", "metrics", "episodes", "dreams", "replay"):
         assert ours[key] == theirs[key], key
 
 
@@ -100,6 +102,7 @@ def undisturbed(tmp_path_factory):
     seconds = finish(base_dir)
     found = contents(base_dir)
     assert len(found["dreams"]) == ITERATIONS and len(found["metrics"]) > 5
+    assert len(found["episodes"]) > ITERATIONS
     return found, seconds
 
 

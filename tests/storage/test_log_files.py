@@ -4,7 +4,12 @@ import pytest
 
 from dreamer_tf.storage import log_files
 
-LOGS = ("metrics/json_lines/metrics.jsonl", "metrics/console/console.log", "dreams/iteration-0.gif")
+LOGS = (
+    "metrics/json_lines/metrics.jsonl",
+    "metrics/console/console.log",
+    "dreams/iteration-0.gif",
+    "episodes.jsonl",
+)
 OTHERS = ("dreams/mine.gif", "notes.txt", "metrics/tensorboard/profile")
 
 
