@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=[*find_packages(include=["dreamer_tf", "dreamer_tf.*"]), *DATA],
     package_dir=DATA,
-    package_data={"dreamer_tf": ["py.typed"]}
+    package_data={"dreamer_tf": ["py.typed", "scores/page.css", "scores/page.js"]}
     | {name: ["**/*.gin", "**/*.json", "**/*.md"] for name in DATA},
     install_requires=[
         "absl-py>=2.1,<3",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import bootstrap, curves
+from dreamer_tf.scores import bootstrap, cache, curves
 
 # Game -> score of every run; a table of scores of one agent.
 Scores = Mapping[str, Sequence[float]]
@@ -46,6 +46,11 @@ def reference(game: str, standard: str) -> tuple[float, float]:
     if standard not in row or "Random" not in row:
         raise UserError(f"There is no {standard.lower()} score for the game '{game}'.")
     return float(row["Random"]), float(row[standard])
+
+
+def has_reference(game: str) -> bool:
+    """Whether there is a score of random play and of a gamer."""
+    return {"Gamer", "Random"} <= set(_references().get(game, {}))
 
 
 @functools.cache
@@ -150,10 +155,24 @@ def _intervals(
     scores: Scores, over: Sequence[str], function: Callable, names: Sequence[str], reps: int
 ) -> dict[str, Interval]:
     runs = _runs(scores, over)
-    low, high = bootstrap.percentiles(function(bootstrap.resample(runs, reps), over))
-    values = function(_exactly(runs), over)[0]
-    rows = np.stack([values, low, high], 1).tolist()
+
+    def compute() -> np.ndarray:
+        low, high = bootstrap.percentiles(function(bootstrap.resample(runs, reps), over))
+        return np.stack([function(_exactly(runs), over)[0], low, high], 1)
+
+    name = f"{function.__name__} {reps}"
+    rows = cache.array(name, [*runs, _scales(over)], compute).tolist()
     return {name: Interval(*row) for name, row in zip(names, rows, strict=True)}
+
+
+def _scales(over: Sequence[str]) -> np.ndarray:
+    """What scores are normalized with: a part of what an interval follows from."""
+    return np.array([reference(game, kind) for game in over for kind in ("Gamer", "Record")])
+
+
+def iqm(scores: Scores, over: Sequence[str]) -> float:
+    """The interquartile mean of gamer normalized scores."""
+    return float(bootstrap.iqm(_normalized(_exactly(_runs(scores, over)), over, "Gamer"))[0])
 
 
 def iqm_lead(left: Scores, right: Scores, over: Sequence[str], reps: int = 1000) -> Interval:
@@ -167,7 +186,7 @@ def iqm_lead(left: Scores, right: Scores, over: Sequence[str], reps: int = 1000)
         one, other = (bootstrap.iqm(_normalized(s, over, "Gamer")) for s in samples)
         return one - other
 
-    return _of_two(left, right, over, values, reps)
+    return _of_two("iqm lead", left, right, over, values, reps)
 
 
 def probability_of_improvement(
@@ -177,16 +196,25 @@ def probability_of_improvement(
 
     The same as rliable's `metrics.probability_of_improvement`, for any numbers of runs.
     """
-    return _of_two(left, right, over, lambda samples: bootstrap.win_rates(*samples), reps)
+
+    def values(samples: Sequence[bootstrap.Samples]) -> np.ndarray:
+        return bootstrap.win_rates(*samples)
+
+    return _of_two("wins", left, right, over, values, reps)
 
 
 def _of_two(
-    left: Scores, right: Scores, over: Sequence[str], function: Callable, reps: int
+    name: str, left: Scores, right: Scores, over: Sequence[str], function: Callable, reps: int
 ) -> Interval:
     runs = [_runs(scores, over) for scores in (left, right)]
-    low, high = bootstrap.percentiles(function([bootstrap.resample(r, reps) for r in runs]))
-    [value] = function([_exactly(r) for r in runs])
-    return Interval(float(value), float(low), float(high))
+
+    def compute() -> np.ndarray:
+        low, high = bootstrap.percentiles(function([bootstrap.resample(r, reps) for r in runs]))
+        [value] = function([_exactly(r) for r in runs])
+        return np.array([value, low, high])
+
+    inputs = [*runs[0], *runs[1], _scales(over)]
+    return Interval(*cache.array(f"{name} {reps}", inputs, compute).tolist())
 
 
 def performance_profiles(
@@ -206,11 +234,16 @@ def performance_profiles(
     found = {}
     for agent, table in scores.items():
         runs = [normalize(game, table[game], "Gamer") for game in over]
-        low, high = bootstrap.percentiles(
-            bootstrap.shares_above(bootstrap.resample(runs, reps), taus)
+        found[agent] = cache.array(
+            f"profile {reps}", [*runs, taus], functools.partial(_profile, runs, taus, reps)
         )
-        found[agent] = np.stack([bootstrap.shares_above(_exactly(runs), taus)[0], low, high], 1)
     return found
+
+
+def _profile(runs: Sequence[np.ndarray], taus: np.ndarray, reps: int) -> np.ndarray:
+    samples = bootstrap.resample(runs, reps)
+    low, high = bootstrap.percentiles(bootstrap.shares_above(samples, taus))
+    return np.stack([bootstrap.shares_above(_exactly(runs), taus)[0], low, high], 1)
 
 
 def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:

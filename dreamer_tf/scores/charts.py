@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import aggregate, curves
+from dreamer_tf.scores import aggregate, bootstrap, curves
 from dreamer_tf.scores.report import (
     Report,
     common_scores,
@@ -19,36 +19,22 @@ _POINTS = 40  # of a drawn curve
 _SINGLES = 60  # with more runs than this, single runs are not drawn
 
 
-def profile_points(report: Report, count: int = 41) -> list[dict[str, Any]]:
+# Scores of most games are below a few times the gamer's; one game reaches a hundred times.
+TAUS = np.unique(np.concatenate([np.linspace(0.0, 8.0, 65), np.geomspace(0.01, 100.0, 57)]))
+
+
+def profile_points(report: Report, taus: np.ndarray = TAUS) -> list[dict[str, Any]]:
     """Performance profiles with pointwise 95% stratified bootstrap intervals."""
     scores, common = common_scores(report)
     if not common:
         return []
-    normalized = [aggregate.evenly(table, common) for table in scores.values()]
-    # Scores of most games are below a few times the gamer's; one game reaches a hundred times.
-    end = max(float(np.quantile(np.concatenate([m.ravel() for m in normalized]), 0.95)), 1.0)
-    taus = np.linspace(0.0, end, count)
     points = []
     for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
         several = fewest_runs(scores[agent], common) > 1
-        for tau, (share, low, high) in zip(taus, profile.tolist(), strict=True):
-            point = {"agent": agent, "score": float(tau), "share": share}
+        for tau, (share, low, high) in zip(taus.tolist(), profile.tolist(), strict=True):
+            point = {"agent": agent, "score": tau, "share": share}
             points.append(point | ({"low": low, "high": high} if several else {}))
     return points
-
-
-def profiles_chart(points: Sequence[dict[str, Any]]) -> Any:
-    """Performance profiles (Agarwal et al., 2021), an Altair chart."""
-    import altair as alt
-
-    base = alt.Chart(alt.Data(values=list(points))).encode(
-        x=alt.X("score:Q", title="gamer normalized score"), color="agent:N"
-    )
-    band = base.mark_area(opacity=0.2).encode(
-        y=alt.Y("low:Q", title="share of runs and games above"), y2="high:Q"
-    )
-    line = base.mark_line().encode(y="share:Q", tooltip=["agent:N", "score:Q", "share:Q"])
-    return alt.layer(band, line).properties(width=480, height=260)
 
 
 def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
@@ -67,24 +53,30 @@ def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
                 place = {"game": game, "agent": agent, "run": curve.run}
                 for frames, value in zip(curve.frames, curve.values, strict=True):
                     points.append(place | {"frames": float(frames), "single": float(value)})
-        for frames in _grid(runs):
-            values = [curve.at(frames) for curve in runs if curve.covers(frames)]
-            # The mean of the few runs that are left would jump.
-            if len(values) * 2 < len(runs):
-                continue
-            interval = aggregate.mean_interval(values, reps=300)
-            points.append(
-                {
-                    "game": game,
-                    "agent": agent,
-                    "frames": frames,
-                    "return": interval.value,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "runs": len(values),
-                }
-            )
+        place = {"game": game, "agent": agent}
+        points += [place | point for point in _mean_points(runs)]
     return points
+
+
+def _mean_points(runs: Sequence[curves.Curve]) -> list[dict[str, Any]]:
+    """Means of one agent on one game, with intervals."""
+    alive: dict[tuple[int, ...], list[float]] = {}  # numbers of the runs that cover -> frames
+    for frames in _grid(runs):
+        numbers = tuple(n for n, curve in enumerate(runs) if curve.covers(frames))
+        # The mean of the few runs that are left would jump.
+        if len(numbers) * 2 >= len(runs):
+            alive.setdefault(numbers, []).append(frames)
+    points = []
+    for numbers, grid in alive.items():
+        values = np.array([[runs[n].at(frames) for n in numbers] for frames in grid])
+        low, high = bootstrap.mean_intervals(values, reps=300)
+        columns = (grid, values.mean(1).tolist(), low.tolist(), high.tolist())
+        names = ("frames", "return", "low", "high")
+        points += [
+            dict(zip(names, row, strict=True)) | {"runs": len(numbers)}
+            for row in zip(*columns, strict=True)
+        ]
+    return sorted(points, key=lambda point: point["frames"])
 
 
 def _grid(runs: Sequence[curves.Curve]) -> list[float]:
@@ -137,12 +129,12 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
     )
 
 
-def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> Any | None:
-    """Difference of gamer normalized scores for each game, on a log scale (figure E1)."""
-    import altair as alt
-
+def difference_points(
+    rows: Sequence[dict[str, Any]], left: str, right: str
+) -> list[dict[str, Any]]:
+    """Difference of gamer normalized scores for each game, the largest first (figure E1)."""
     scores = {(row["game"], row["agent"]): row.get("score") for row in rows}
-    values = []
+    points = []
     for game in sorted({row["game"] for row in rows} & set(aggregate.games())):
         ours, theirs = scores.get((game, left)), scores.get((game, right))
         if ours is None or theirs is None:
@@ -150,20 +142,10 @@ def difference_chart(rows: Sequence[dict[str, Any]], left: str, right: str) -> A
         first, second = (
             float(aggregate.normalize(game, score, "Gamer")) for score in (ours, theirs)
         )
-        values.append({"game": game, "difference": first - second})
-    if not values:
-        return None
-    return (
-        alt.Chart(alt.Data(values=values), title=f"{left} minus {right}, gamer normalized")
-        .mark_bar()
-        .encode(
-            x=alt.X("game:N", sort="-y", title=None),
-            # Differences span from hundredths to hundreds, in both directions.
-            y=alt.Y("difference:Q", scale=alt.Scale(type="symlog", constant=0.1)),
-            color=alt.condition("datum.difference > 0", alt.value("#3b6fd4"), alt.value("#d4873b")),
-            tooltip=["game:N", "difference:Q"],
+        points.append(
+            {"game": game, "difference": first - second, "first": first, "second": second}
         )
-    )
+    return sorted(points, key=lambda point: -point["difference"])
 
 
 def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12) -> list[dict]:
@@ -191,25 +173,6 @@ def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12)
                     point |= {"low": interval.low, "high": interval.high}
                 points.append(point)
     return points
-
-
-def aggregates_chart(points: Sequence[dict[str, Any]]) -> Any:
-    """Figure 4, an Altair chart."""
-    import altair as alt
-
-    base = alt.Chart(alt.Data(values=list(points))).encode(
-        x=alt.X("frames:Q", axis=alt.Axis(format="~s")), color="agent:N"
-    )
-    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
-    line = base.mark_line(point=True).encode(
-        y="value:Q", tooltip=["agent:N", "frames:Q", "value:Q", "low:Q", "high:Q", "runs:N"]
-    )
-    return (
-        alt.layer(band, line)
-        .properties(width=220, height=180)
-        .facet(facet=alt.Facet("aggregate:N", title=None, sort=list(aggregate.AGGREGATES)))
-        .resolve_scale(y="independent")
-    )
 
 
 def save_chart(report: Report, path: str) -> None:

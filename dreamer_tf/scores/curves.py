@@ -232,6 +232,13 @@ def benchmark_games() -> tuple[str, ...]:
     return tuple(str(row["Game"]) for row in table("table_k1"))
 
 
+@functools.cache
+def atari_games() -> frozenset[str]:
+    """All Atari games with a reference score or a published curve."""
+    scored = {str(row["Game"]) for row in table("reference_scores")}
+    return frozenset(scored | {game_key(path.stem) for path in _published_files(("atari",))})
+
+
 def suite(game: str) -> str:
     """What scores are aggregated over: the 55 Atari games together, other tasks alone."""
     return "atari" if game in benchmark_games() else game

@@ -1,44 +1,32 @@
-"""The page of a comparison: one self-contained HTML file that works without a network."""
+"""The page of a comparison: who is better, by how much, how sure, and where it all comes from."""
 
+import datetime
 import html
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from dreamer_tf.scores import aggregate, charts, curves, tables
-from dreamer_tf.scores.report import (
-    Report,
-    aggregate_rows,
-    game_rows,
-    improvement_rows,
-    missing,
-    origin_rows,
+from dreamer_tf import version
+from dreamer_tf.scores import (
+    checklist,
+    curves,
+    games_table,
+    names,
+    page_charts,
+    printed,
+    specs,
+    tables,
+    verdict,
 )
+from dreamer_tf.scores.document import Canvas, Section, assemble, paragraph, table
+from dreamer_tf.scores.report import Report, aggregate_rows, game_rows, origin_rows
 from dreamer_tf.storage.files import read_bytes
 
 _CONFIG_BYTES = 1 << 20  # the most that a shown configuration may have
-_EARLY = (
-    "A run that ended before 95% of the frames of the agent's longest run on the game is left out."
+_NORMALIZED = (
+    "0 is random play, 1 is a human gamer. Scores are normalized for each game and run, and every "
+    "game has the same weight."
 )
-
-
-class Section(NamedTuple):
-    """A part of the page."""
-
-    title: str
-    text: str  # HTML
-    body: str = ""  # HTML
-    chart: Any = None  # Altair
-
-
-class _Numbers(NamedTuple):
-    """What several sections show."""
-
-    report: Report
-    games: list[dict[str, Any]]  # rows
-    aggregates: list[dict[str, Any]]  # rows
-    common: list[str]  # games that all agents have
 
 
 def to_html(report: Report) -> str:
@@ -50,206 +38,228 @@ def to_html(report: Report) -> str:
     Returns:
       HTML with tables, charts and the JavaScript that draws them.
     """
-    numbers = _Numbers(report, game_rows(report), *aggregate_rows(report))
-    sections = [section for build in _BUILDERS for section in build(numbers)]
-    return assemble("Comparison of agents", [Section("", _INTRODUCTION), *sections])
+    called = names.agents(report.agents)
+    canvas = Canvas(list(called.values()))
+    rows, common = aggregate_rows(report)
+    if len(common) < 2:  # the aggregate of one game is the score of that game
+        rows, common = [], []
+    page = page_charts.Page(report, game_rows(report), rows, common, called, canvas)
+    sections = [section for build in _BUILDERS for section in build(page)]
+    return assemble(_title(page), sections, canvas, _subtitle(page))
 
 
-def assemble(title: str, sections: Sequence[Section]) -> str:
-    """A page of sections, with the JavaScript that draws their charts.
+def _title(page: page_charts.Page) -> str:
+    first, *others = page.agents
+    against = f" against {names.listed(others, 5)}" if others else ""
+    [*games] = page.report.games
+    on = f" on {names.game(games[0])}" if len(games) == 1 else ""
+    return f"{first}{against}{on}"
 
-    Args:
-      title: of the page, plain text.
-      sections: in their order; one without a title follows the one before it.
-    """
-    import vl_convert
 
-    parts, embeds = [], []
-    for number, section in enumerate(sections):
-        heading = f"<h2>{html.escape(section.title)}</h2>" if section.title else ""
-        text = f"<p>{section.text}</p>" if section.text else ""
-        parts.append(f"{heading}{text}{section.body}")
-        if section.chart is not None:
-            place = f"chart{number}"
-            parts.append(f"<div id='{place}'></div>")
-            embeds.append(
-                f"vegaEmbed('#{place}', {_safe(section.chart.to_dict())}, {{actions: false}})"
-                f".catch(error => {{document.getElementById('{place}').textContent = error}});"
-            )
-    return _PAGE.format(
-        title=html.escape(title),
-        body="\n".join(parts),
-        # The JavaScript is part of the page, so it also opens on a cluster without a network.
-        bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
-        embeds="\n".join(embeds),
+def _subtitle(page: page_charts.Page) -> str:
+    games = page.report.games
+    atari = len(set(games) & curves.atari_games())
+    kinds = [names.number_of(atari, "Atari game")] if atari else []
+    if len(games) > atari:
+        kinds.append(names.number_of(len(games) - atari, "other task"))
+    ours = names.number_of(len(page.report.runs), "run") + " of ours"
+    published = names.number_of(len(page.report.baselines), "published run")
+    measured = [
+        text
+        for text, found in ((ours, page.report.runs), (published, page.report.baselines))
+        if found
+    ]
+    day = datetime.datetime.now(datetime.timezone.utc)
+    return (
+        f"{names.listed(kinds)} · {names.listed(measured)} · {day.day} {day:%B %Y} · dreamer_tf "
+        f"{version.VERSION}, numerics {version.NUMERICS}"
     )
 
 
-def _aggregates(numbers: _Numbers) -> Iterator[Section]:
-    if numbers.aggregates:
-        yield Section(
-            f"Aggregates over {len(numbers.common)} games",
-            "Gamer and record normalized scores (section 3 of the DreamerV2 paper). Scores are "
-            "normalized for each game and run, then averaged over runs, then over games. The 95% "
-            "stratified bootstrap interval is in parentheses, if every game has several runs. "
-            "Every game has the same weight, whatever its number of runs. Each agent is compared "
-            f"at the end of its own runs, after the frames in the table. {_EARLY}",
-            table(tables.with_intervals(numbers.aggregates)),
+def _first_screen(page: page_charts.Page) -> Iterator[Section]:
+    answer, *more = verdict.sentences(page.report, page.common, page.called)
+    text = paragraph(answer, "answer") + (paragraph(" ".join(more)) if more else "")
+    absent = [*verdict.gaps(page.games, page.called), *page.report.absent]
+    if absent:
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in absent)
+        text += f'<h3>Missing</h3><ul class="plain note">{items}</ul>'
+    dots = _returns_of_one(page)
+    for statistic, title in (("IQM", "Interquartile mean"), ("gamer_median", "Median")):
+        points = _estimates(page, statistic)
+        if points:
+            columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
+            best = sorted(points, key=lambda point: -point["value"])
+            order = [page.called[point["agent"]] for point in best]
+            spec = specs.dots(page.agents, columns, "gamer normalized score", rows=order)
+            dots += page.canvas.figure(f"{title} over games", spec, columns)
+    if dots:
+        text_below = f"{_NORMALIZED} Bars are 95% stratified bootstrap intervals."
+        if not page.aggregates:
+            text_below = "Last returns, means over runs. Bars are 95% bootstrap intervals."
+        dots = f'<div><div class="pair">{dots}</div>{paragraph(text_below, "note")}</div>'
+    yield Section("", f'<section class="first"><div>{text}</div>{dots}</section>')
+
+
+def _returns_of_one(page: page_charts.Page) -> str:
+    """Dots of the last returns, where the page is about one game."""
+    rows = [row for row in page.games if row["runs"]]
+    if len(page.report.games) > 1 or len(rows) < 2:
+        return ""
+    points = [
+        {"agent": row["agent"], "value": row["score"]}
+        | ({"low": row["low"], "high": row["high"]} if row["runs"] > 1 else {})
+        for row in sorted(rows, key=lambda row: -row["score"])
+    ]
+    columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
+    order = [page.called[point["agent"]] for point in points]
+    spec = specs.dots(page.agents, columns, "return", rows=order)
+    return page.canvas.figure(names.game(page.report.games[0]), spec, columns)
+
+
+def _estimates(page: page_charts.Page, statistic: str) -> list[dict[str, Any]]:
+    points = []
+    for row in page.aggregates:
+        point = {"agent": row["agent"], "value": row[statistic]}
+        if row[f"{statistic} low"] != "":
+            point |= {"low": row[f"{statistic} low"], "high": row[f"{statistic} high"]}
+        points.append(point)
+    return points
+
+
+def _scores(page: page_charts.Page) -> Iterator[Section]:
+    notes = printed.notes(page.report)
+    noted = {row["game"] for row in notes}
+    yield Section("Scores", games_table.to_html(page.games, page.report, page.called, noted))
+    if not notes:
+        return
+    early = [row for row in notes if row["ended early"]]
+    others = [
+        {key: row[key] for key in ("game", "agent", "here", "printed")}
+        for row in notes
+        if not row["ended early"]
+    ]
+    body = paragraph(
+        "Table K1 of the DreamerV2 paper (Hafner et al., 2021) prints scores that differ by more "
+        f"than {printed.MARGIN:.0%} on {names.number_of(len(noted), 'game')}. This page leaves out "
+        "runs that ended before 95% of the frames; the paper counts them with their last value."
+    )
+    body += table(early, cell=_game_cell) if early else ""
+    if others:
+        body += (
+            f"<details><summary>{names.number_of(len(others), 'score')} where no run ended early: "
+            "the paper's are at 199M frames, these are the last ones</summary>"
+            f"{table(others, cell=_game_cell)}</details>"
         )
+    yield Section("Beside the printed scores", f'<div id="noted">{body}</div>')
 
 
-def _printed(numbers: _Numbers) -> Iterator[Section]:
-    if numbers.report.baselines and set(numbers.common) == set(aggregate.games()):
+def _game_cell(column: str, value: Any) -> str:
+    if column == "game":
+        return html.escape(names.game(value))
+    return names.score(value) if isinstance(value, float) else html.escape(tables.shown(value))
+
+
+def _aggregates(page: page_charts.Page) -> Iterator[Section]:
+    if not page.aggregates:
+        return
+    rows = [
+        row | {"agent": page.called[str(row["agent"])], "phase": _returns(row["phase"])}
+        for row in tables.with_intervals(page.aggregates)
+    ]
+    for row in rows:
+        del row["protocol"]  # said where the numbers come from
+    yield Section(
+        f"Aggregates over {names.number_of(len(page.common), 'game')}",
+        paragraph(
+            "The mean and the median are of gamer normalized scores, the record means of scores "
+            "normalized by the human world record (section 3 of the DreamerV2 paper). The "
+            "interquartile mean leaves out the lowest and the highest quarter of all runs; the "
+            "optimality gap is the mean distance to 1 of what is below it (Agarwal et al., 2021). "
+            "The 95% interval is in parentheses, if every game has several runs. Each agent is "
+            "compared at the end of its own runs."
+        )
+        + table(rows, "cards", _with_small),
+    )
+    if page.report.baselines and len(page.common) == len(curves.benchmark_games()):
         yield Section(
             "As printed",
-            "Table 1 of the DreamerV2 paper (Hafner et al., 2021). It follows from the published "
-            "runs, all of them at 199M frames; a run that ended early counts with its last value. "
-            "<code>--paper=table1</code> computes it. The aggregates above leave such runs out and "
-            "take the last value of the others, at 199M or 200M frames, so they differ a little.",
-            table(curves.table("table_1")),
+            paragraph(
+                "Table 1 of the DreamerV2 paper. It follows from the published runs at 199M "
+                "frames, where a run that ended early counts with its last value: --paper=table1 "
+                "computes it. The aggregates above leave such runs out, so they differ a little."
+            )
+            + table(curves.table("table_1"), "cards"),
         )
 
 
-def _improvements(numbers: _Numbers) -> Iterator[Section]:
-    rows = improvement_rows(numbers.report)
-    if rows:
-        yield Section(
-            "Probability of improvement",
-            "The probability that a run of the first agent has a higher score than a run of the "
-            "second on a random game, with a 95% stratified bootstrap interval if every game has "
-            "several runs. Each agent is compared at the end of its own runs, after the frames in "
-            "the table.",
-            table(rows),
-        )
+def _returns(phases: str) -> str:
+    """'training' for 'train'."""
+    return phases.replace("train", "training").replace("eval", "evaluation")
 
 
-def _over_frames(numbers: _Numbers) -> Iterator[Section]:
-    points = charts.aggregates_over_frames(numbers.report, numbers.common)
-    if points:
-        yield Section(
-            "Aggregates over frames",
-            f"Over the {len(numbers.common)} games that all agents have, with 95% stratified "
-            "bootstrap intervals if every game has several runs. Runs that have ended are not "
-            "extended, so their number falls.",
-            chart=charts.aggregates_chart(points),
-        )
-
-
-def _profiles(numbers: _Numbers) -> Iterator[Section]:
-    points = charts.profile_points(numbers.report)
-    if points:
-        yield Section(
-            "Performance profiles",
-            f"The share of runs over the {len(numbers.common)} games with more than a score. Bands "
-            "are pointwise 95% stratified bootstrap intervals, if there are several runs. Each "
-            "agent is compared at the end of its own runs.",
-            chart=charts.profiles_chart(points),
-        )
-
-
-def _curves(numbers: _Numbers) -> Iterator[Section]:
-    yield Section(
-        "Curves",
-        "Mean over runs. The band is a 95% bootstrap interval of the mean; for two runs, it is the "
-        "two runs. Thin lines are single runs, if there are few.",
-        chart=charts.curves_chart(charts.curve_points(numbers.report.all)),
+def _with_small(_: str, value: Any) -> str:
+    """A value, and below it the interval that follows it in parentheses."""
+    first, _, rest = html.escape(tables.shown(value)).partition(" (")
+    return (
+        f"{first}<small>{rest.removesuffix(')')}</small>"
+        if rest[:1].isdigit()
+        else (html.escape(tables.shown(value)))
     )
 
 
-def _differences(numbers: _Numbers) -> Iterator[Section]:
-    first, *others = numbers.report.agents
-    for other in others:
-        chart = charts.difference_chart(numbers.games, first, other)
-        if chart is not None:
-            yield Section(f"{first} against {other}", "Last scores of each agent.", chart=chart)
-
-
-def _last_scores(numbers: _Numbers) -> Iterator[Section]:
-    yield Section(
-        "Last scores",
-        "Means over runs with 95% bootstrap intervals; the interval of two runs is the two runs. "
-        f"{_EARLY}",
-        table([row for row in numbers.games if row["runs"]]),
-    )
-
-
-def _missing(numbers: _Numbers) -> Iterator[Section]:
-    gaps = missing(numbers.games)
-    if gaps:
-        yield Section(
-            "Missing",
-            f"{len(gaps)} of {len(numbers.games)} have no score here: "
-            f"{html.escape('; '.join(gaps))}.",
-        )
-    if numbers.report.absent:
-        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in numbers.report.absent)
-        yield Section("Nothing found", "", f"<ul>{items}</ul>")
-
-
-def _origins(numbers: _Numbers) -> Iterator[Section]:
-    yield Section("Where the numbers come from", "", table(origin_rows(numbers.report)))
-    names = {curve.protocol.split(",")[0] for curve in numbers.report.all}
+def _origins(page: page_charts.Page) -> Iterator[Section]:
+    found = {curve.protocol.split(",")[0] for curve in page.report.all}
     rows = [
-        {"protocol": name, "means": text}
+        {"protocol": name, "meaning": text}
         for name, text in curves.PROTOCOLS.items()
-        if name in names
+        if name in found
     ]
-    yield Section("Protocols", "The text after a comma names what was changed.", table(rows))
+    yield Section(
+        "Where the numbers come from",
+        paragraph(_INTRODUCTION)
+        + table(
+            [row | {"returns of": _returns(row["returns of"])} for row in origin_rows(page.report)],
+            "cards wide",
+        )
+        + "<h3>Protocols</h3>"
+        + paragraph("The text after a comma names what was changed.")
+        + table(rows, "cards")
+        + _configurations(page.report),
+    )
 
 
-def _configurations(numbers: _Numbers) -> Iterator[Section]:
+def _configurations(report: Report) -> str:
     """The gin configuration of each hash, if a run's directory still has it."""
     texts: dict[str, str] = {}
-    for curve in numbers.report.runs:
+    for curve in report.runs:
         try:
             texts[curve.gin_hash] = read_bytes(
                 Path(curve.source, "config.gin"), _CONFIG_BYTES
             ).decode(errors="replace")
         except OSError:
             texts.setdefault(curve.gin_hash, "missing: its directory has only scores")
-    if texts:
-        details = "".join(
-            f"<details><summary>{html.escape(gin_hash)}</summary>"
-            f"<pre>{html.escape(text)}</pre></details>"
-            for gin_hash, text in texts.items()
-        )
-        yield Section("Configurations of our runs", "", details)
-
-
-# In the order of the page.
-_BUILDERS = (
-    _aggregates,
-    _printed,
-    _improvements,
-    _over_frames,
-    _profiles,
-    _curves,
-    _differences,
-    _last_scores,
-    _missing,
-    _origins,
-    _configurations,
-)
-
-
-def _safe(specification: dict[str, Any]) -> str:
-    """JSON that cannot end the script it stands in."""
-    return json.dumps(specification).replace("<", "\\u003c")
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as an HTML table."""
-    if not rows:
-        return "<p>Nothing.</p>"
-    names = tables.columns(rows)
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(tables.shown(row.get(name, '')))}</td>" for name in names)
-        + "</tr>"
-        for row in rows
+    details = "".join(
+        f"<details><summary><code>{html.escape(gin_hash)}</code></summary>"
+        f"<pre>{html.escape(text)}</pre></details>"
+        for gin_hash, text in texts.items()
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<h3>Configurations of our runs</h3>{details}" if texts else ""
+
+
+def _checklist(page: page_charts.Page) -> Iterator[Section]:
+    signs = {"yes": "✓ yes", "no": "✗ no", "unknown": "? unknown"}
+
+    def cell(column: str, value: Any) -> str:
+        if column == "answer":
+            return f'<span class="{value}">{signs[value]}</span>'
+        return html.escape(str(value))
+
+    rows = [answer._asdict() for answer in checklist.answers(page.report, page.common, page.called)]
+    yield Section(
+        "A reviewer's checklist",
+        paragraph("Filled in from the score files. A no is a caveat, not a fault.")
+        + table(rows, "cards", cell),
+    )
 
 
 _INTRODUCTION = (
@@ -259,17 +269,16 @@ _INTRODUCTION = (
     "tables name the returns and the protocol of our runs."
 )
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
-  padding: 0 1rem; }}
-table {{ border-collapse: collapse; font-size: 13px; }}
-td, th {{ padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }}
-</style></head><body>
-<h1>{title}</h1>
-{body}
-<script>{bundle}</script>
-<script>{embeds}</script>
-</body></html>
-"""
+# In the order of the page.
+_BUILDERS: tuple[Callable[[page_charts.Page], Iterator[Section]], ...] = (
+    _first_screen,
+    _scores,
+    page_charts.learning_curves,
+    page_charts.differences,
+    page_charts.profiles,
+    _aggregates,
+    page_charts.improvements,
+    page_charts.over_frames,
+    _origins,
+    _checklist,
+)

@@ -1,12 +1,11 @@
 """The paper's tables and figures by name: `python -m dreamer_tf.compare --paper=table1`."""
 
-import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import aggregate, comparison, curves, page, paper_charts, tables
+from dreamer_tf.scores import aggregate, comparison, curves, document, paper_charts, tables
 from dreamer_tf.scores import paper_figures as figures
 from dreamer_tf.scores.paper_tables import END, Request, table_1, table_2, table_k1
 
@@ -186,5 +185,8 @@ def text(drawn: Drawn, form: str) -> str:
     if form == "md":
         return f"{drawn.piece.title}\n\n{tables.to_markdown(rows)}\n{drawn.text}\n"
     chart = None if drawn.piece.chart is None else _chart(drawn)
-    section = page.Section("", html.escape(drawn.text), page.table(rows), chart)
-    return page.assemble(drawn.piece.title, [section])
+    canvas = document.Canvas()
+    body = document.paragraph(drawn.text) + document.table(rows)
+    if chart is not None:
+        body += document.scroll(canvas.chart(chart.to_dict()))
+    return document.assemble(drawn.piece.title, [document.Section("", body)], canvas)

@@ -1,9 +1,9 @@
-"""What is compared, and its rows: last scores, aggregates, improvements, origins."""
+"""What is compared, and its rows: last scores, aggregates, origins."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from dreamer_tf.scores import aggregate, curves
+from dreamer_tf.scores import aggregate, curves, names
 
 
 class Report(NamedTuple):
@@ -102,7 +102,7 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
     scores, common = common_scores(report)
     if not common:
         return [], []
-    facts = _facts(report, common)
+    behind = facts(report, common)
     rows = []
     for agent, found in aggregate.intervals(scores, common).items():
         row: dict[str, Any] = {"agent": agent}
@@ -111,7 +111,7 @@ def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
             row[name] = interval.value
             row[f"{name} low"] = interval.low if several else ""
             row[f"{name} high"] = interval.high if several else ""
-        rows.append(row | facts[agent])
+        rows.append(row | behind[agent])
     return rows, common
 
 
@@ -120,14 +120,14 @@ def fewest_runs(table: aggregate.Scores, over: Sequence[str]) -> int:
     return min(len(table[game]) for game in over)
 
 
-def _facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
+def facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
     """Label -> the runs, frames and protocols behind an aggregate over games."""
     groups = grouped(report.all)
-    facts = {}
+    behind = {}
     for agent in report.agents:
         found = [curve for game in over for curve in groups.get((game, agent), [])]
         whole = [whole_runs(groups[game, agent]) for game in over if (game, agent) in groups]
-        facts[agent] = {
+        behind[agent] = {
             "runs a game": value_range([len(runs) for runs in whole], "{:,}"),
             "ended early": f"{len(found) - sum(map(len, whole)):,}",
             "frames": value_range(
@@ -136,40 +136,13 @@ def _facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
             "phase": ", ".join(sorted({curve.phase for curve in found})),
             "protocol": ", ".join(sorted({curve.protocol for curve in found})),
         }
-    return facts
+    return behind
 
 
 def value_range(values: Sequence[float], form: str) -> str:
     """'2 to 5', or '2' if all values look the same in the given format."""
     ends = list(dict.fromkeys(form.format(value) for value in (min(values), max(values))))
     return " to ".join(ends)
-
-
-def improvement_rows(report: Report) -> list[dict[str, Any]]:
-    """Probability that a run of the first agent beats a run of another on a random game."""
-    scores, common = common_scores(report)
-    if not common or len(scores) < 2:
-        return []
-    first, *others = report.agents
-    facts = _facts(report, common)
-    rows = []
-    for other in others:
-        found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-        several = min(fewest_runs(scores[agent], common) for agent in (first, other)) > 1
-        rows.append(
-            {
-                "agent": first,
-                "better than": other,
-                "probability": found.value,
-                "low": found.low if several else "",
-                "high": found.high if several else "",
-            }
-            | {
-                name: f"{facts[first][name]} against {facts[other][name]}"
-                for name in ("runs a game", "frames", "protocol")
-            }
-        )
-    return rows
 
 
 def missing(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -181,12 +154,12 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
     """One row for each published agent and each run: who measured it, how, over how many runs."""
     rows = []
     for agent in dict.fromkeys(curve.agent for curve in report.baselines):
-        facts = curves.PUBLISHED[agent]
+        origin = curves.PUBLISHED[agent]
         found = [curve for curve in report.baselines if curve.agent == agent]
         rows.append(
             {
                 "agent": f"{agent}, published",
-                "measured by": facts.source,
+                "measured by": origin.source,
                 "returns of": ", ".join(sorted({curve.phase for curve in found})),
                 "protocol": ", ".join(sorted({curve.protocol for curve in found})),
                 "runs": _runs_of(found),
@@ -210,4 +183,4 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
 def _runs_of(found: Sequence[curves.Curve]) -> str:
     games = [curve.game for curve in found]
     several = value_range([games.count(game) for game in set(games)], "{:,}")
-    return f"{several} a game, {len(set(games))} games"
+    return f"{several} a game, {names.number_of(len(set(games)), 'game')}"

@@ -42,13 +42,15 @@ def test_aggregates_over_frames_end_with_the_runs(runs):
     assert charts.aggregates_over_frames(both(runs), []) == []
 
 
-def test_the_difference_of_two_agents_needs_both_scores():
+def test_the_difference_of_two_agents_needs_both_scores_and_is_sorted():
     rows = [
         {"game": "pong", "agent": "A", "score": 10.0},
         {"game": "pong", "agent": "B", "score": -5.0},
+        {"game": "boxing", "agent": "A", "score": 100.0},
+        {"game": "boxing", "agent": "B", "score": 0.0},
         {"game": "alien", "agent": "A", "score": 10.0},
     ]
-    chart = charts.difference_chart(rows, "A", "B").to_dict()
-    [values] = chart["datasets"].values() if "datasets" in chart else [chart["data"]["values"]]
-    assert [value["game"] for value in values] == ["pong"] and values[0]["difference"] > 0
-    assert charts.difference_chart(rows[2:], "A", "B") is None
+    points = charts.difference_points(rows, "A", "B")
+    assert [point["game"] for point in points] == ["boxing", "pong"]
+    assert points[0]["difference"] > points[1]["difference"] > 0
+    assert charts.difference_points(rows[4:], "A", "B") == []

@@ -10,8 +10,8 @@ from dreamer_tf import compare
 from dreamer_tf.errors import UserError
 from dreamer_tf.scores import comparison, paper
 from tests.docs.test_pages import ROOT
+from tests.scores.browser import assert_opens, in_a_browser
 from tests.scores.runs import write_run
-from tests.scores.test_page import assert_opens, in_a_browser
 
 Request = comparison.Request
 FEW = Request(games=("Pong", "Breakout"))
@@ -48,7 +48,7 @@ def test_every_figure_is_drawn(name, tmp_path):
 def test_a_page_has_the_table_and_the_chart(name, charts, tmp_path):
     paper.write(paper.draw(name, FEW), str(tmp_path / "a.html"), "html")
     text = (tmp_path / "a.html").read_text()
-    assert text.count("<div id='chart") == charts and "<table>" in text
+    assert text.count('<div class="chart" id="chart') == charts and "<table>" in text
     assert f"<h1>{paper.PIECES[name].title}</h1>" in text
 
 

@@ -19,25 +19,12 @@ def test_missing_scores_are_named(runs):
     assert report.missing(report.game_rows(found)) == ["IQN, published on breakout"]
 
 
-def test_improvement_is_over_the_common_games(runs):
-    found = report.Report(
-        curves.own([str(runs / "runs/*/*/*")]), curves.published(["DQN"], ["pong", "breakout"])
-    )
-    [row] = report.improvement_rows(found)
-    assert row["better than"] == "DQN, published" and 0.0 <= row["probability"] <= 1.0
-    # Ours: 2 of 21 on Pong and 30 on Breakout; the published DQN is better on both.
-    assert row["probability"] < 0.5
-
-
 def test_single_runs_have_no_interval(runs):
     """Three runs on Pong, one on Breakout: one counts on both."""
     found = report.Report(
         curves.own([str(runs / "runs/*/*/*")]), curves.published(["DQN"], ["pong", "breakout"])
     )
     assert len(found.games) == 2
-    [row] = report.improvement_rows(found)
-    assert (row["runs a game"], row["low"], row["high"]) == ("1 to 3 against 5", "", "")
-    assert row["frames"] == "0.002M against 199M"
     [ours, _], games = report.aggregate_rows(found)
     assert games == ["breakout", "pong"] and ours["IQM low"] == ""
 

@@ -1,0 +1,180 @@
+"""What a careful reviewer asks about a comparison, answered from its score files."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from dreamer_tf.scores import curves, names, verdict
+from dreamer_tf.scores.report import Report, grouped, value_range, whole_runs
+
+RUNS = 5  # a game: what Agarwal et al. (2021) call few, and Machado et al. (2018) ask for
+
+
+class Answer(NamedTuple):
+    """An answer to a question of the list."""
+
+    question: str
+    answer: str  # 'yes', 'no' or 'unknown'
+    because: str
+
+
+class Setting(NamedTuple):
+    """What a protocol on Atari does; None where its source does not say."""
+
+    sticky_actions: bool | None = None
+    full_action_space: bool | None = None
+    lives_hidden: bool | None = None
+
+
+# By the first word of a protocol. What comes after it names single settings that differ.
+SETTINGS = {
+    "machado2018": Setting(True, True, True),
+    "nature2015": Setting(False, False, False),
+    "dopamine": Setting(True, False, True),
+    "atari100k": Setting(False, False, False),
+    "dreamerv3_atari": Setting(True, True, True),
+    "dreamerv3_atari100k": Setting(False, False, True),
+}
+
+
+def setting(protocol: str) -> Setting:
+    """The settings of a protocol, from its name and what it says to be different."""
+    name, *changes = protocol.split(", ")
+    found = SETTINGS.get(name, Setting())
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key == "sticky_actions":
+            found = found._replace(sticky_actions=value not in ("0", "0.0"))
+        elif key == "full_action_space":
+            found = found._replace(full_action_space=value == "True")
+        elif key == "end_on_life_loss":
+            found = found._replace(lives_hidden=value != "True")
+    return found
+
+
+def answers(report: Report, over: Sequence[str], called: dict[str, str]) -> list[Answer]:
+    """The list, filled in.
+
+    Args:
+      report: what is compared.
+      over: games that all agents have.
+      called: label -> what the page calls the agent.
+    """
+    by_agent: dict[str, list[curves.Curve]] = {}
+    for (_, agent), found in grouped(report.all).items():
+        by_agent.setdefault(called[agent], []).extend(found)
+    return [
+        *_atari(by_agent),
+        _same_protocol(by_agent),
+        _evaluation(by_agent),
+        _seeds(report),
+        _intervals(report, over),
+        _equal_frames(report, over, called),
+        Answer(
+            "Did all agents have the same budget for tuning?",
+            "unknown",
+            "No score file says how many configurations were tried.",
+        ),
+        Answer(
+            "Are the hours of training named?",
+            "unknown",
+            "Score files and published curves do not hold them.",
+        ),
+    ]
+
+
+def _atari(by_agent: dict[str, list[curves.Curve]]) -> list[Answer]:
+    questions = {
+        "sticky_actions": ("Are actions sticky for all agents?", "without sticky actions"),
+        "full_action_space": (
+            "Do all agents choose from all 18 actions?",
+            "only the actions that the game uses",
+        ),
+        "lives_hidden": (
+            "Is it hidden from all agents when a life is lost?",
+            "a lost life ends an episode of training",
+        ),
+    }
+    known = curves.atari_games()
+    facts = {
+        agent: {setting(curve.protocol) for curve in found if curve.game in known}
+        for agent, found in by_agent.items()
+    }
+    if not any(facts.values()):
+        return []
+    rows = []
+    for name, (question, otherwise) in questions.items():
+        values = {agent: {getattr(one, name) for one in found} for agent, found in facts.items()}
+        rows.append(_of_all(question, values, True, otherwise))
+    return rows
+
+
+def _of_all(question: str, values: dict[str, set], wanted: bool | str, otherwise: str) -> Answer:
+    """'yes' if every agent has the wanted value alone, 'no' if one is known to differ."""
+    other = [agent for agent, found in values.items() if found - {wanted, None, "unknown"}]
+    silent = [agent for agent, found in values.items() if found & {None, "unknown"}]
+    if other:
+        return Answer(question, "no", f"{names.listed(other)}: {otherwise}.")
+    if silent:
+        return Answer(question, "unknown", f"The source does not say it of {names.listed(silent)}.")
+    return Answer(question, "yes", "So say the protocols of all curves.")
+
+
+def _same_protocol(by_agent: dict[str, list[curves.Curve]]) -> Answer:
+    found = sorted({curve.protocol for several in by_agent.values() for curve in several})
+    question = "Do all agents have one protocol?"
+    if "unknown" in found:
+        return Answer(question, "unknown", "The source of some curves does not name it.")
+    if len(found) == 1:
+        return Answer(question, "yes", f"It is {found[0]}.")
+    suites = {curves.suite(c.game): set[str]() for several in by_agent.values() for c in several}
+    for several in by_agent.values():
+        for curve in several:
+            suites[curves.suite(curve.game)].add(curve.protocol)
+    if all(len(one) == 1 for one in suites.values()):
+        return Answer(question, "yes", "Every suite has its own, the same for all agents.")
+    return Answer(question, "no", f"There are {names.listed(found)}.")
+
+
+def _evaluation(by_agent: dict[str, list[curves.Curve]]) -> Answer:
+    phases = {agent: {curve.phase for curve in found} for agent, found in by_agent.items()}
+    return _of_all(
+        "Are all returns from evaluation?", phases, "eval", "returns of training, with exploration"
+    )
+
+
+def _run_counts(report: Report) -> Iterable[int]:
+    return [len(whole_runs(found)) for found in grouped(report.all).values()]
+
+
+def _seeds(report: Report) -> Answer:
+    counts = list(_run_counts(report))
+    enough = min(counts) >= RUNS
+    return Answer(
+        f"Are there at least {RUNS} runs of each agent on each game?",
+        "yes" if enough else "no",
+        f"There are {value_range(counts, '{:,}')}.",
+    )
+
+
+def _intervals(report: Report, over: Sequence[str]) -> Answer:
+    question = "Does every aggregate have an interval?"
+    if not over:
+        return Answer(question, "no", "There is no aggregate.")
+    groups = grouped(report.all)
+    single = sum(len(whole_runs(groups[g, a])) < 2 for g in over for a in report.agents)
+    because = "95% stratified bootstrap intervals, from runs resampled within each game."
+    if single:
+        because = f"{names.number_of(single, 'pair')} of a game and an agent with a single run."
+    return Answer(question, "no" if single else "yes", because)
+
+
+def _equal_frames(report: Report, over: Sequence[str], called: dict[str, str]) -> Answer:
+    frames = verdict.budgets(report, over or report.games)
+    ends = [names.frames(value) for value in (min(frames.values()), max(frames.values()))]
+    equal = max(frames.values()) <= 1.02 * min(frames.values())
+    because = f"All have {ends[1]}." if ends[0] == ends[1] else f"From {ends[0]} to {ends[1]}."
+    return Answer(
+        "Are all agents compared after the same number of frames?",
+        "yes" if equal else "no",
+        because,
+    )

@@ -1,0 +1,220 @@
+"""The sections of the page that are charts."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from dreamer_tf.scores import charts, names, specs, verdict
+from dreamer_tf.scores.document import Canvas, Columns, Section, paragraph, table
+from dreamer_tf.scores.report import Report
+
+_BANDS = "Bands are 95% bootstrap intervals, where there are several runs."
+
+
+class Page(NamedTuple):
+    """What several sections show."""
+
+    report: Report
+    games: list[dict[str, Any]]  # rows
+    aggregates: list[dict[str, Any]]  # rows
+    common: list[str]  # games that all agents have
+    called: dict[str, str]  # label -> what the page calls the agent
+    canvas: Canvas
+
+    @property
+    def agents(self) -> list[str]:
+        """What the page calls them, in the order of their colors."""
+        return list(self.called.values())
+
+
+def columns_of(points: Sequence[dict[str, Any]], page: Page, **fields: str) -> Columns:
+    """Points as columns: 'agent' by number, and others by the names of their fields."""
+    numbers = {agent: number for number, agent in enumerate(page.agents)}
+    columns: dict[str, list[Any]] = {
+        "agent": [numbers[page.called.get(p["agent"], p["agent"])] for p in points]
+    }
+    for name, field in fields.items():
+        values = [point.get(field) for point in points]
+        if any(value is not None for value in values):
+            columns[name] = [
+                names.rounded(value) if isinstance(value, float) else value for value in values
+            ]
+    return columns
+
+
+def learning_curves(page: Page) -> Iterator[Section]:
+    """Curves of every game, as small multiples."""
+    by_game: dict[str, list[dict[str, Any]]] = {}
+    for point in charts.curve_points(page.report.all):
+        by_game.setdefault(point["game"], []).append(point)
+    figures = ""
+    for game in sorted(by_game, key=names.game):
+        points = by_game[game]
+        columns = columns_of(
+            _lone(points),
+            page,
+            x="frames",
+            y="return",
+            low="low",
+            high="high",
+            runs="runs",
+            single="single",
+            run="run",
+            lone="lone",
+        )
+        spec = specs.lines(
+            page.agents, columns, "", "", _apart(points), 240 if len(by_game) < 3 else 95
+        )
+        figures += page.canvas.figure(names.game(game), spec, columns)
+    kind = "pair" if len(by_game) < 3 else "grid"
+    yield Section(
+        "Learning curves",
+        paragraph(
+            "Returns over frames of training, means over runs. The band is a 95% bootstrap "
+            "interval of the mean; of two runs, it is the two runs. Thin lines are single runs, "
+            "if there are few. The scale of frames is logarithmic where agents end far apart."
+        )
+        + f'{page.canvas.legend()}<div class="{kind}">{figures}</div>',
+    )
+
+
+def differences(page: Page) -> Iterator[Section]:
+    """Sorted differences of the first ranked agent and each other one."""
+    frames = verdict.budgets(page.report, page.report.games)
+    first, *others = verdict.ranked(frames) or [""]
+    figures = ""
+    numbers = {agent: number for number, agent in enumerate(page.called)}
+    for other in others:
+        points = charts.difference_points(page.games, first, other)
+        if len(points) < 2:
+            continue
+        columns: dict[str, list[Any]] = {
+            "game": [names.game(point["game"]) for point in points],
+            **{
+                name: [names.rounded(point[name]) for point in points]
+                for name in ("difference", "first", "second")
+            },
+        }
+        spec = specs.differences(
+            len(points), specs.color(numbers[first]), specs.color(numbers[other])
+        )
+        better = sum(point["difference"] > 0 for point in points)
+        caption = f"{page.called[first]} above {page.called[other]} on {better} of {len(points)}"
+        figures += page.canvas.figure(caption, spec, columns)
+    if figures:
+        yield Section(
+            f"{page.called[first]} game by game",
+            paragraph(
+                f"Bars to the right are games on which {page.called[first]} is better, bars to the "
+                "left have the color of the other agent. Last scores of each agent; the scale is "
+                "logarithmic in both directions from 0.1 on. Agents after very different numbers "
+                "of frames are left out."
+            )
+            + f'<div class="grid bars">{figures}</div>',
+        )
+
+
+def profiles(page: Page) -> Iterator[Section]:
+    """Performance profiles, on a linear or a log scale."""
+    if not page.common:
+        return
+    points = charts.profile_points(page.report)
+    columns = columns_of(points, page, x="score", y="share", low="low", high="high")
+    linear, log = (specs.profiles(page.agents, columns, log) for log in (False, True))
+    place = page.canvas.chart(linear, columns)
+    number = place.split('id="')[1].split('"')[0]
+    choices = "".join(
+        f'<label><input type="radio" name="scale" data-place="{number}" '
+        f'data-spec="{page.canvas.spec(spec)}"{checked}> {text}</label>'
+        for spec, text, checked in (
+            (linear, "Scores from 0 to 8", " checked"),
+            (log, "All scores, on a log scale", ""),
+        )
+    )
+    yield Section(
+        "Performance profiles",
+        paragraph(
+            "The share of runs and games with more than a score: higher is better at every score. "
+            f"{_BANDS}"
+        )
+        + f'<p class="control">{choices}</p>{page.canvas.legend()}{place}',
+    )
+
+
+def over_frames(page: Page) -> Iterator[Section]:
+    """The paper's aggregates over frames."""
+    points = charts.aggregates_over_frames(page.report, page.common)
+    if not points:
+        return
+    figures = ""
+    log = _apart(points)
+    for name in dict.fromkeys(point["aggregate"] for point in points):
+        chosen = [point for point in points if point["aggregate"] == name]
+        columns = columns_of(
+            _lone(chosen),
+            page,
+            x="frames",
+            y="value",
+            low="low",
+            high="high",
+            runs="runs",
+            lone="lone",
+        )
+        spec = specs.lines(page.agents, columns, "frames", "", log, 140)
+        figures += page.canvas.figure(names.STATISTICS[name], spec, columns)
+    yield Section(
+        "Aggregates over frames",
+        paragraph(
+            f"Over {names.number_of(len(page.common), 'game')} that all agents have. {_BANDS} Runs "
+            "that have ended are not extended, so their number falls."
+        )
+        + f'{page.canvas.legend()}<div class="pair">{figures}</div>',
+    )
+
+
+def _apart(points: Sequence[dict[str, Any]]) -> bool:
+    """Whether agents end at such different frames that only a log scale shows all of them."""
+    ends: dict[str, float] = {}
+    for point in points:
+        ends[point["agent"]] = max(point["frames"], ends.get(point["agent"], 0.0))
+    return max(ends.values()) > 10 * min(ends.values())
+
+
+def _lone(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Marks the points of curves that have no other one: a line does not show them."""
+    means = [point["agent"] for point in points if "single" not in point]
+    return [
+        point | {"lone": True}
+        if "single" not in point and means.count(point["agent"]) == 1
+        else point
+        for point in points
+    ]
+
+
+def improvements(page: Page) -> Iterator[Section]:
+    """Probabilities of improvement, as dots and as numbers."""
+    rows = verdict.improvement_rows(page.report)
+    if not rows:
+        return
+    first = page.called[rows[0]["agent"]]
+    points = [
+        {"agent": row["better than"], "value": row["probability"]}
+        | ({"low": row["low"], "high": row["high"]} if row["low"] != "" else {})
+        for row in rows
+    ]
+    others = [page.called[point["agent"]] for point in points]
+    columns = columns_of(points, page, value="value", low="low", high="high")
+    spec = specs.dots(page.agents, columns, "probability of improvement", 0.5, others)
+    shown = table(
+        [{key: page.called.get(str(value), value) for key, value in row.items()} for row in rows],
+        "cards",
+    )
+    yield Section(
+        "Probability of improvement",
+        paragraph(
+            f"How likely a run of {first} has a higher score than a run of the other agent on a "
+            "random game; a tie counts half. The line is a coin flip. Agents after very different "
+            "numbers of frames are not put into one probability."
+        )
+        + page.canvas.figure("", spec, columns)
+        + f"<details><summary>Numbers</summary>{shown}</details>",
+    )

@@ -1,0 +1,65 @@
+"""The reviewer's checklist says what the curves say."""
+
+import pytest
+
+from dreamer_tf.environments import atari
+from dreamer_tf.scores import checklist, curves, names, report
+from tests.scores.runs import write_run
+
+
+def answers(found):
+    _, common = report.aggregate_rows(found)
+    rows = checklist.answers(found, common, names.agents(found.agents))
+    return {row.question: row for row in rows}
+
+
+def find(found, words):
+    [row] = [row for question, row in answers(found).items() if words in question]
+    return row
+
+
+def test_published_agents_of_two_protocols():
+    found = report.Report([], curves.published(["DreamerV2", "Rainbow"], ["pong", "boxing"]))
+    assert find(found, "sticky").answer == "yes"
+    actions = find(found, "18 actions")
+    assert actions.answer == "no" and actions.because.startswith("Rainbow:")
+    assert find(found, "when a life").answer == "yes"
+    assert find(found, "one protocol").answer == "no"
+    assert find(found, "from evaluation").answer == "no"
+    assert find(found, "at least 5 runs").answer == "yes"
+    assert find(found, "interval").answer == "yes"
+    assert find(found, "number of frames").answer == "yes"
+    assert find(found, "tuning").answer == find(found, "hours").answer == "unknown"
+
+
+def test_a_source_that_is_silent_is_unknown():
+    found = report.Report([], curves.published(["SimPLe at 400k"], ["pong"]))
+    assert find(found, "sticky").answer == "unknown"
+    assert find(found, "from evaluation").answer == "unknown"
+    assert find(found, "at least 5 runs").answer == "no"
+    assert find(found, "interval").answer == "no"
+
+
+def test_other_frames_and_other_suites(runs):
+    ours = curves.own([str(runs / "runs/*/*/*")])
+    mixed = report.Report(ours, curves.published(["DQN"], ["pong", "breakout"]))
+    frames = find(mixed, "number of frames")
+    assert (frames.answer, frames.because) == ("no", "From 2k frames to 199M frames.")
+    write_run(runs / "runs/c/maze/0", game="maze", protocol="gymnasium")
+    maze = report.Report(curves.own([str(runs / "runs/c/*/*")]), [])
+    assert not [question for question in answers(maze) if "sticky" in question]
+
+
+@pytest.mark.parametrize("preset", sorted(atari.PRESETS))
+def test_every_preset_is_known(preset):
+    """What the checklist says of a protocol is what the environment does."""
+    settings = atari.PRESETS[preset]
+    expected = (
+        settings["sticky_actions"] > 0,
+        settings["full_action_space"],
+        not settings["end_on_life_loss"],
+    )
+    assert checklist.setting(preset) == expected
+    changed = f"{preset}, sticky_actions=0.1, full_action_space=False, end_on_life_loss=True"
+    assert checklist.setting(changed) == (True, False, False)
+    assert checklist.setting("of tomorrow") == (None, None, None)

@@ -1,0 +1,92 @@
+"""Who is better, by how much, how sure; and who is not ranked."""
+
+import pytest
+
+from dreamer_tf.scores import aggregate, curves, names, report, verdict
+from tests.scores.runs import write_run
+
+
+def published(*agents, games=("pong", "breakout", "boxing")):
+    return report.Report([], curves.published(agents, games))
+
+
+def words(found):
+    _, common = report.aggregate_rows(found)
+    return " ".join(verdict.sentences(found, common, names.agents(found.agents)))
+
+
+def test_the_sentence_has_the_values_of_the_aggregates():
+    found = published("DQN", "IQN")
+    rows, common = report.aggregate_rows(found)
+    values = {row["agent"]: row["IQM"] for row in rows}
+    text = words(found)
+    best = max(values, key=values.get)
+    assert text.startswith(f"{best.removesuffix(', published')} has the best score over 3 games")
+    assert all(names.score(value) in text for value in values.values())
+    scores, _ = report.common_scores(found)
+    [other] = set(values) - {best}
+    ahead = aggregate.iqm_lead(scores[best], scores[other], common)
+    assert ahead.value == pytest.approx(values[best] - values[other])
+    assert names.interval(ahead.low, ahead.high) in text and "is uncertain" in text
+    assert "is clear: its 95% interval is" in words(
+        published("DQN", "IQN", games=("boxing", "enduro"))
+    )
+
+
+def test_equal_agents_are_not_told_apart(tmp_path):
+    for seed, end in enumerate((1.0, 3.0, 5.0)):
+        write_run(tmp_path / f"a/{seed}", agent="A", seed=seed, end=end)
+        write_run(tmp_path / f"b/{seed}", agent="B", seed=seed, end=end + 0.1)
+        write_run(tmp_path / f"c/{seed}", "A", "Boxing", seed, end=end)
+        write_run(tmp_path / f"d/{seed}", "B", "Boxing", seed, end=end)
+    found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
+    assert "is uncertain" in words(found) and "contains 0" in words(found)
+
+
+def test_agents_after_very_different_frames_are_not_ranked_together(runs):
+    """2,000 frames of ours had a 'probability of improvement' against 199M published ones."""
+    ours = curves.own([str(runs / "runs/*/*/*")])
+    found = report.Report(ours, curves.published(["DQN", "IQN"], ["pong", "breakout"]))
+    assert "Not ranked with these, which have 199M frames: DreamerV2, ours after 2k" in words(found)
+    [row] = verdict.improvement_rows(found)
+    assert (row["agent"], row["better than"]) == ("DQN, published", "IQN, published")
+    assert row["frames"] == "199M against 199M" and 0.0 <= row["probability"] < 0.5
+    alone = report.Report(ours, curves.published(["DQN"], ["pong", "breakout"]))
+    assert verdict.improvement_rows(alone) == []
+    assert "very different" in words(alone) or "no aggregate ranks them" in words(alone)
+
+
+def test_one_game_is_ranked_by_its_returns(runs):
+    """Its aggregates would be the score of that game in other units."""
+    found = report.Report(
+        curves.own([str(runs / "runs/a/Pong/*")]), curves.published(["DQN", "IQN"], ["pong"])
+    )
+    text = words(found)
+    assert text.startswith("On Pong, IQN, published has the highest return: 20.1")
+    assert "DreamerV2, ours after 2k frames" in text and "interquartile" not in text
+
+
+def test_single_runs_have_no_certainty(runs):
+    """Three runs on Pong, one on Breakout: one counts on both."""
+    write_run(runs / "runs/b/Pong/0", agent="Other", end=1.0)
+    write_run(runs / "runs/b/Breakout/0", agent="Other", game="Breakout", end=1.0)
+    found = report.Report(curves.own([str(runs / "runs/*/*/*")]), [])
+    assert "Some games have a single run" in words(found)
+    [row] = verdict.improvement_rows(found)
+    assert (row["low"], row["high"], row["runs a game"]) == ("", "", "1 to 3 against 1")
+
+
+def test_one_task_without_reference_scores_is_ranked_by_its_returns(tmp_path):
+    for seed, end in enumerate((1.0, 2.0)):
+        write_run(tmp_path / f"a/{seed}", "A", "maze", seed, end=end)
+        write_run(tmp_path / f"b/{seed}", "B", "maze", seed, end=end + 5.0)
+    found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
+    assert words(found) == (
+        "On Maze, B, ours has the highest return: 6.50 (6.00 to 7.00). A, ours has 1.50."
+    ).replace(", ours", "")
+
+
+def test_what_is_missing_is_said_once_for_each_agent():
+    found = published("DQN", "DreamerV2", games=("pong", "pooyan", "carnival"))
+    gaps = verdict.gaps(report.game_rows(found), names.agents(found.agents))
+    assert gaps == ["DreamerV2 has no score on 2 of 3 games: Carnival and Pooyan."]
