@@ -13,6 +13,8 @@ DOCS = [
     "mkdocs-material>=9.5,<10",
     "mkdocstrings[python]>=0.28,<2",
 ]
+# Clusters start the same version on every node, so the range is narrow.
+SWEEP = ["ray>=2.50,<2.61", "submitit>=1.5.2,<2"]
 
 setup(
     name="dreamer_tf",
@@ -70,14 +72,16 @@ setup(
             "setuptools>=68",
             "wheel>=0.43,<1",
             *DOCS,
+            *SWEEP,
         ],
         "docs": DOCS,
+        "sweep": SWEEP,
         "gpu": ["tensorflow[and-cuda]>=2.19,<2.22"],
     },
     entry_points={
         "console_scripts": [
             f"dreamer-{command} = dreamer_tf.{command}:run"
-            for command in ("train", "evaluate", "dream", "compare", "describe")
+            for command in ("train", "sweep", "evaluate", "dream", "compare", "describe")
         ]
     },
     classifiers=[

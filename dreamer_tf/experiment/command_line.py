@@ -28,6 +28,8 @@ def run(
     streams.use_utf8()
     streams.prepare()
     signals.end_at_once(resumable)
+    if resumable:
+        signals.end_with_parent()
 
     def guarded(argv: Sequence[str]) -> int | None:
         if not flags.FLAGS["verbosity"].present:

@@ -1,6 +1,7 @@
 """Finds, reads and records gin files, with errors that say what to change."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.util  # noqa: F401 - gin uses it without importing it
 import inspect
@@ -44,6 +45,7 @@ RENAMED = {
 }
 
 
+@functools.cache
 def shipped_directory() -> Path:
     """Directory of the gin files of this package, in an installation or in a checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -53,7 +55,14 @@ def shipped_directory() -> Path:
 
 def shipped_files() -> list[Path]:
     """All gin files that come with the package."""
-    return sorted(shipped_directory().rglob("*.gin"))
+    return list(_shipped().values())
+
+
+@functools.cache
+def _shipped() -> dict[str, Path]:
+    """The same by their path in the directory. A sweep asks thousands of times."""
+    directory = shipped_directory()
+    return {str(path.relative_to(directory)): path for path in sorted(directory.rglob("*.gin"))}
 
 
 def find(name: str) -> str:
@@ -94,9 +103,8 @@ def locate(name: str) -> tuple[str, str | None]:
         if os.path.isfile(candidate):
             return candidate, None
     for candidate in candidates:
-        for path in shipped_files():
-            relative = path.relative_to(shipped_directory())
-            if candidate in (str(relative), path.name):
+        for relative, path in _shipped().items():
+            if candidate in (relative, path.name):
                 return str(path), None
     for candidate in candidates:
         if candidate in RENAMED:

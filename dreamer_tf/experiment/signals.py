@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Names a descriptor of this process whose other end is held by whoever started it.
+LIFELINE = "DREAMER_TF_LIFELINE"
 
 
 def say(sentence: str) -> None:
@@ -26,6 +30,27 @@ def is_ctrl_c(error: BaseException) -> bool:
         isinstance(error, KeyboardInterrupt)
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
+
+
+def end_with_parent() -> None:
+    """Ends this process when the program that has started it ends, however it ended.
+
+    Only if that program asks for it with the environment variable `LIFELINE`, as a sweep does. The
+    process ends at once, as if it were killed: then the run that goes on from the last checkpoint
+    is the same, bit for bit. Saving would cut the running episodes.
+    """
+    text = os.environ.pop(LIFELINE, "")
+    if not text.isdigit():
+        return
+    poll = select.poll()
+    poll.register(int(text), 0)  # no events: only the end is reported
+
+    def watch() -> None:
+        poll.poll()
+        say("\nStopped at once, because the program that has started this run has ended.")
+        os._exit(75)  # EX_TEMPFAIL: the same command continues the run
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
 def end_at_once(resumable: bool) -> None:

@@ -210,7 +210,7 @@ class CheckpointStore:
             raise DamagedCheckpoint("it is of another network: arrays.npz is too large")
         for name in _FILES:
             self._compare(self.path(number) / name, manifest.files[name], name)
-        state = self._state(number)
+        state = self.state(number)
         if check is not None:
             check(state)
         with open(open_file(self.path(number) / "arrays.npz", below=self._base), "rb") as file:
@@ -231,7 +231,12 @@ class CheckpointStore:
             raise DamagedCheckpoint(f"its format is {facts.get('format')!s:.20}, not {FORMAT}")
         return msgspec.convert(facts, _Manifest)
 
-    def _state(self, number: int) -> dict[str, Any]:
+    def state(self, number: int) -> dict[str, Any]:
+        """The state of a checkpoint, without a comparison with its checksum. For looks at a run.
+
+        Raises:
+          OSError, ValueError, msgspec.MsgspecError: it cannot be read.
+        """
         data = read_bytes(self.path(number) / "state.json", _STATE_BYTES, self._base)
         return msgspec.convert(json.loads(data), dict[str, Any])
 
@@ -253,7 +258,7 @@ class CheckpointStore:
         found: set[str] = set()
         for number in self.numbers():
             try:
-                found |= set(self._needs(self._state(number)))
+                found |= set(self._needs(self.state(number)))
             except Exception:
                 continue  # it cannot be used
         return found

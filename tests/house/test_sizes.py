@@ -11,7 +11,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "dreamer_tf"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 LIMITS = {"file": 400, "class": 300, "function": 60}
-COMMANDS = {"train.py", "evaluate.py", "dream.py", "compare.py", "describe.py"}
+COMMANDS = {
+    "train.py",
+    "sweep.py",
+    "evaluate.py",
+    "dream.py",
+    "compare.py",
+    "describe.py",
+}
 # Modules without a test file of their own, and where they are tested.
 ELSEWHERE = {
     "experiment/allowed.py": "lists; tests/attacks/test_untrusted.py walks them",

@@ -1,0 +1,55 @@
+"""The page of `compare` from the runs of a sweep that are there, with what is missing."""
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+
+from dreamer_tf.errors import UserError
+from dreamer_tf.scores import comparison, score_files
+from dreamer_tf.sweeps.plan import Run
+from dreamer_tf.sweeps.states import DONE, State
+
+
+def write(states: Sequence[State], out: str) -> str:
+    """Writes the page.
+
+    Args:
+      states: of the runs.
+      out: a file that ends as `compare --out` allows.
+
+    Returns:
+      A sentence about it.
+
+    Raises:
+      UserError: no run has returns yet, or the file cannot be written.
+    """
+    form = comparison.choose_format(out, None)
+    runs = [state.run for state in states]
+    paths = [run.base_dir for run in runs if os.path.exists(_scores(run))]
+    if not paths:
+        raise UserError("No run of the sweep has scores yet: wait until one has an iteration.")
+    found = comparison.collect(comparison.Request(runs=[glob.escape(path) for path in paths]))
+    missing = tuple(sentences(state for state in states if state.kind != DONE))
+    comparison.write(found._replace(absent=(*found.absent, *missing)), out, form)
+    complete = sum(state.kind == DONE for state in states)
+    return (
+        f"{out}: {len(found.runs)} of {len(runs)} runs, {complete} of them complete, "
+        f"{len(found.baselines)} published runs"
+    )
+
+
+def _scores(run: Run) -> str:
+    return os.path.join(run.base_dir, score_files.FILE)
+
+
+def sentences(states: Iterable[State]) -> list[str]:
+    """Says which runs are not complete, seeds of one configuration and game together."""
+    groups: dict[tuple[str, str, str], list[State]] = {}
+    for state in states:
+        groups.setdefault((state.run.config, state.run.game, state.kind), []).append(state)
+    return [
+        f"{config} on {game}, seed{'s' if len(found) > 1 else ''} "
+        f"{', '.join(str(state.run.seed) for state in found)}: {kind}"
+        + (f" ({found[0].sentence})." if found[0].sentence else ".")
+        for (config, game, kind), found in groups.items()
+    ]

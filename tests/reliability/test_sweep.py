@@ -1,0 +1,170 @@
+"""Sweeps on Ray that are stopped, killed and started again end with the runs of undisturbed ones.
+
+The tests of `.ci/run` do each of it once. `make chaos-sweep` kills 20 times: training processes,
+workers of Ray, a node, and the sweep itself.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dreamer_tf.storage.checkpoints import CheckpointStore
+from tests.helpers import TINY
+
+ITERATIONS = 3
+BINDINGS = [
+    f"--gin_bindings={binding}"
+    for binding in (*TINY, f"Runner.num_iterations={ITERATIONS}", "Runner.training_steps=60")
+]
+NAME = ["--name=chaos"]
+
+
+def start(directory, *flags, **environment):
+    """A sweep in a process of its own; its output goes to a file, as a pipe could fill up."""
+    output = open(directory / "sweep.log", "ab")
+    return subprocess.Popen(
+        [sys.executable, "-m", "dreamer_tf.sweep", "--configs=atari.gin", *NAME, *flags],
+        cwd=directory,
+        stdout=output,
+        stderr=output,
+        env=os.environ | environment,
+    )
+
+
+def ask(directory, *flags):
+    return subprocess.run(
+        [sys.executable, "-m", "dreamer_tf.sweep", *flags],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.1)
+    return found
+
+
+def trainings(directory):
+    """Process, parent and seed of the training processes below a directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"dreamer_tf.train" not in command or os.readlink(entry / "cwd") != str(directory):
+                continue
+            status = (entry / "stat").read_text().rpartition(")")[2].split()
+            [seed] = [int(word[7:]) for word in command if word.startswith(b"--seed=")]
+            found.append((int(entry.name), int(status[1]), seed))
+        except OSError:
+            continue
+    return found
+
+
+def logs(directory):
+    return sorted(directory.glob("runs/.sweeps/chaos/logs/*/*/*.log"))
+
+
+def begun(directory):
+    """Both trainings of a sweep of two, once they have come to their first step."""
+    processes = trainings(directory)
+    texts = [path.read_text().rpartition("\n# ")[2] for path in logs(directory)]
+    return len(processes) == 2 and all("random start" in text for text in texts) and processes
+
+
+def by_hand(directory, seeds):
+    """The same runs, one after the other, with the flags that the sweep has written down."""
+    for path in logs(directory):
+        if int(path.stem) in seeds:
+            [first, *_] = [line for line in path.read_text().splitlines() if line[:2] == "# "]
+            command = first.partition(": ")[2]
+            (directory / "by_hand").mkdir(exist_ok=True)
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            subprocess.run(
+                command,
+                shell=True,
+                check=True,
+                cwd=directory / "by_hand",
+                env=environment,
+                capture_output=True,
+            )
+
+
+def assert_same_scores(directory, count):
+    ours = sorted(directory.glob("runs/*/*/*/scores.json"))
+    assert len(ours) == count
+    for path in ours:
+        other = directory / "by_hand" / path.relative_to(directory)
+        if other.exists():
+            assert path.read_bytes() == other.read_bytes(), path
+            assert len(json.loads(path.read_text())) == 2 * ITERATIONS
+
+
+def iteration(base_dir):
+    """Iterations that are complete in the newest checkpoint; 0 without one."""
+    store = CheckpointStore(base_dir / "checkpoints")
+    numbers = store.numbers()
+    return store.state(numbers[-1])["runner"]["iteration"] if numbers else 0
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(1200)
+def test_a_run_that_always_fails_is_named_and_the_others_finish(tmp_path):
+    (tmp_path / "crash.py").write_text(
+        "import sys\nif '--seed=1' in sys.argv:\n    print('the disk is on fire')\n"
+        "    raise SystemExit(3)\n"
+    )
+    flags = ["--seeds=0-1", "--import=crash", "--retries=1", "--cpus=2", *BINDINGS]
+    process = start(tmp_path, *flags, "--gin_bindings=Runner.num_iterations=1")
+    assert process.wait(timeout=600) == 1
+    text = (tmp_path / "sweep.log").read_text()
+    assert "2 runs: 1 done, 1 failed" in text, text
+    assert "/Pong/1: the disk is on fire" in text.partition("failed: ")[2]
+    [_, failed] = logs(tmp_path)
+    assert failed.read_text().count("the disk is on fire") == 2  # it was tried again once
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(1800)
+def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
+    flags = ["--seeds=0-1", "--cpus=2", *BINDINGS]
+    process = start(tmp_path, *flags)
+    killed = wait_for(lambda: begun(tmp_path))
+    # The same command at once says so, and changes nothing.
+    second = ask(tmp_path, "--configs=atari.gin", *NAME, *flags)
+    assert second.returncode == 2 and "is running already" in second.stderr
+    assert "running" in ask(tmp_path, "--status").stdout
+    os.kill(killed[0][0], signal.SIGKILL)  # a training
+    os.kill(killed[1][1], signal.SIGKILL)  # a worker of Ray
+    wait_for(lambda: not {pid for pid, *_ in killed} & {pid for pid, *_ in trainings(tmp_path)})
+    wait_for(lambda: len(trainings(tmp_path)) == 2)
+    process.kill()  # the sweep itself
+    process.wait()
+    wait_for(lambda: not trainings(tmp_path))
+    process = start(tmp_path, *flags)
+    assert process.wait(timeout=600) == 0, (tmp_path / "sweep.log").read_text()
+    by_hand(tmp_path, seeds={0, 1})
+    assert_same_scores(tmp_path, 2)
+    # Longer runs, and Ctrl-C: every run saves, and the same command goes on.
+    longer = [*flags, f"--gin_bindings=Runner.num_iterations={ITERATIONS + 50}"]
+    process = start(tmp_path, *longer)
+    wait_for(lambda: begun(tmp_path))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=300) == 75, (tmp_path / "sweep.log").read_text()
+    assert not trainings(tmp_path)
+    assert "2 runs: 2 saved" in (tmp_path / "sweep.log").read_text()
+    assert all("Stopped and saved at" in path.read_text() for path in logs(tmp_path))
+    process = start(tmp_path, *longer)
+    wait_for(lambda: begun(tmp_path))
+    assert ask(tmp_path, "--stop").returncode == 0
+    assert process.wait(timeout=300) == 75
