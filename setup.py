@@ -81,7 +81,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"dreamer-{command} = dreamer_tf.{command}:run"
-            for command in ("train", "sweep", "evaluate", "dream", "compare", "describe")
+            for command in ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack")
         ]
     },
     classifiers=[

@@ -16,8 +16,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "base_dir",
     None,
-    "Base directory of the run. A run is resumed by its directory. Default: "
-    "runs/<config>/<game>/<seed>, where <config> also says which bindings differ.",
+    "Base directory of the run. A run is resumed by its directory; without --gin_files, as it has "
+    "recorded. Default: runs/<config>/<game>/<seed>, where <config> also says which bindings "
+    "differ.",
 )
 flags.DEFINE_string(
     "label", None, "Name of the configuration in the default --base_dir and in comparisons."
@@ -59,9 +60,15 @@ def main(argv: Sequence[str]) -> int:
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment import gin_files, naming, preflight, trust
 
-    if not FLAGS.gin_files:
+    recorded = not FLAGS.gin_files and FLAGS.base_dir is not None
+    if recorded:
+        preflight.check_run(FLAGS.base_dir)
+    elif not FLAGS.gin_files:
         names = ", ".join(path.name for path in gin_files.shipped_files())
-        raise UserError(f"--gin_files is missing: name a gin file, or one of the shipped {names}.")
+        raise UserError(
+            f"--gin_files is missing: name a gin file, or one of the shipped {names}; or name a "
+            "run to resume with --base_dir alone."
+        )
     bindings = [*trust.import_modules(FLAGS["import"].value), *FLAGS.gin_bindings]
     if FLAGS.label is not None:
         naming.check_label(FLAGS.label)
@@ -72,14 +79,18 @@ def main(argv: Sequence[str]) -> int:
     from dreamer_tf.experiment import launch
     from dreamer_tf.experiment.signals import Interrupted
 
+    seed = FLAGS.seed
+    if recorded:
+        gin_files.parse_recorded(FLAGS.base_dir)
+        seed = seed if FLAGS["seed"].present else gin_files.recorded_seed(FLAGS.base_dir)
     gin_files.parse(FLAGS.gin_files, bindings)
     base_dir = FLAGS.base_dir or naming.run_directory(
-        FLAGS.gin_files, bindings, launch.make_environment().name, FLAGS.seed, FLAGS.label
+        FLAGS.gin_files, bindings, launch.make_environment().name, seed, FLAGS.label
     )
     if FLAGS.dry_run:
-        launch.dry_run(base_dir, FLAGS.seed)
+        launch.dry_run(base_dir, seed)
         return 0
-    runner = launch.make_runner(base_dir, FLAGS.seed, label=FLAGS.label)
+    runner = launch.make_runner(base_dir, seed, label=FLAGS.label)
     print(launch.describe(runner), flush=True)
     if FLAGS.verify:
         print(f"verified        {launch.verify(runner)}", flush=True)

@@ -327,6 +327,21 @@ def config_path(base_dir: str | os.PathLike) -> str:
     return path
 
 
+def recorded_seed(base_dir: str | os.PathLike) -> int:
+    """The seed of a stored run.
+
+    Raises:
+      UserError: there is no run, or it has recorded no seed.
+    """
+    config_path(base_dir)
+    seed = identity.facts(base_dir).get("seed")
+    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise UserError(
+            f"{Path(base_dir, RUN_FILE)} does not say the seed of the run: restore it from a copy."
+        )
+    return seed
+
+
 def parse_recorded(base_dir: str | os.PathLike, trust_imports: bool = False) -> None:
     """Reads the configuration of a stored run into gin's configuration.
 

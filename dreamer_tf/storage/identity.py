@@ -64,7 +64,8 @@ def facts(base_dir: str | os.PathLike) -> dict[str, Any]:
     Raises:
       OSError: the file is a link, or too large.
     """
-    return _read(base_dir, FILE) or {}
+    found = (_read(base_dir, name) for name in (FILE, *_COPIES))
+    return next((facts for facts in found if facts is not None), {})
 
 
 def has_progress(base_dir: str | os.PathLike) -> bool:

@@ -63,6 +63,30 @@ def test_every_metric_is_explained_in_the_docs(trained):
         assert f"`{general if one_of_a_part else name}`" in text or f"`{general}`" in text, name
 
 
+def test_the_base_directory_alone_resumes_as_recorded_also_after_an_upgrade(trained, tmp_path):
+    """An upgrade may have changed the gin file; the run has its own copy of what it said."""
+    directory = shutil.copytree(trained[0], tmp_path / "copy")
+    (directory / "atari.gin").write_text("nothing that gin reads")
+    flags = ["--base_dir=runs/atari/Pong/4", "--gin_bindings=Runner.num_iterations=2"]
+    result = run(directory, "train", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "seed 4" in result.stdout and "resumed         at 40 agent steps" in result.stdout
+    before = json.loads((trained[0] / "runs/atari/Pong/4/run.json").read_text())
+    after = json.loads((directory / "runs/atari/Pong/4/run.json").read_text())
+    changed = {"Runner.num_iterations"}
+    assert {k: v for k, v in before["bindings"].items() if k not in changed} == {
+        k: v for k, v in after["bindings"].items() if k not in changed
+    }
+    assert (after["seed"], after["gin_hash"]) == (4, before["gin_hash"])
+    scores = json.loads((directory / "runs/atari/Pong/4/scores.json").read_text())
+    assert [score["Iteration"] for score in scores] == [0, 0, 1, 1]
+
+
+def test_a_directory_without_a_run_needs_gin_files(tmp_path):
+    assert_sentence(run(tmp_path, "train", "--base_dir=x"), "there is no run in this directory")
+    assert_sentence(run(tmp_path, "train"), "--gin_files is missing", "--base_dir alone")
+
+
 def test_the_same_command_resumes(trained, tmp_path):
     directory = shutil.copytree(trained[0], tmp_path / "copy")
     more = [*SMALL, "--gin_bindings=Runner.num_iterations=2"]

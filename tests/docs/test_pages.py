@@ -12,7 +12,7 @@ from dreamer_tf.experiment import gin_files
 from tests.docs import pages
 from tests.docs.pages import DOCS, PAGES, README, ROOT
 
-COMMANDS = ("train", "sweep", "evaluate", "dream", "compare", "describe")
+COMMANDS = ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack")
 # Gin files that a run writes, or that the text invents as an example.
 NOT_SHIPPED = {"config.gin", "operative_config.gin", "maze.gin"}
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "dream.py",
     "compare.py",
     "describe.py",
+    "pack.py",
 }
 # Modules without a test file of their own, and where they are tested.
 ELSEWHERE = {

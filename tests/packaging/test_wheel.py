@@ -94,7 +94,7 @@ def test_wheel_with_all_its_dependencies(wheel, tmp_path):
 
 def test_the_console_scripts_start_the_commands(tmp_path):
     """The same code as `python -m dreamer_tf.<command>`."""
-    for name in ("train", "sweep", "evaluate", "dream", "compare", "describe"):
+    for name in ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack"):
         script = Path(sys.executable).parent / f"dreamer-{name}"
         command = [str(script), "--no_such_flag=1"]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.10", "3.11", "3.12")
-COMMANDS = ("train", "sweep", "evaluate", "dream", "compare", "describe")
+COMMANDS = ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack")
 # Small enough to train within seconds.
 BINDINGS = (
     "Runner.num_iterations=1",
