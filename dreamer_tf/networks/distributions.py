@@ -16,10 +16,22 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
     """
 
     def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        sample = super()._sample_n(n, seed)
+        sample = self._draw(n, seed)
         probs = self.probs_parameter()
         # The bracket is exactly 0; adding `probs` first would leave rounding errors in the sample.
         return sample + (probs - tf.stop_gradient(probs))
+
+    def _draw(self, n: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """One-hot samples without a gradient, [n, ..., C]; the same as TFP's."""
+        if tf.get_static_value(n) != 1 or seed is None:
+            return super()._sample_n(n, seed)
+        # TFP transposes the drawn classes as 64-bit integers. That does nothing for one sample, and
+        # oneDNN prints an error about such integers in every process.
+        logits = self.logits_parameter()
+        classes = logits.shape[-1]
+        drawn = tf.random.stateless_categorical(tf.reshape(logits, [-1, classes]), 1, seed)
+        one_hots = tf.one_hot(drawn[:, 0], classes, dtype=self.dtype)
+        return tf.reshape(one_hots, tf.concat([[1], tf.shape(logits)], 0))
 
 
 class StraightThroughBernoulli(tfd.Bernoulli):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dreamer_tf.networks.distributions import (
     StraightThroughBernoulli,
+    StraightThroughOneHot,
     TruncatedNormal,
     one_hot,
     tfd,
@@ -72,3 +73,13 @@ def test_unit_normal_is_a_squared_error_and_a_constant():
 def test_unit_normal_computes_in_float32():
     assert unit_normal(tf.zeros([2, 3], tf.float16), 1).log_prob(tf.zeros([2, 3])).shape == (2,)
     assert unit_normal(tf.zeros([2, 3], tf.float16), 0).dtype == tf.float32
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+@pytest.mark.parametrize("count", [(), (1,), (5,)])
+def test_one_hot_samples_are_those_of_tfp(shape, count):
+    logits = tf.random.stateless_normal(shape, SEED)
+    ours = StraightThroughOneHot(logits=logits, dtype=tf.float32).sample(count, seed=SEED)
+    theirs = tfd.OneHotCategorical(logits=logits, dtype=tf.float32).sample(count, seed=SEED)
+    np.testing.assert_array_equal(ours, theirs)
+    assert ours.shape == theirs.shape
