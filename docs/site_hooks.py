@@ -14,7 +14,7 @@ PACKAGE = ROOT / "dreamer_tf"
 PAGES = {
     "README.md": "index.md",
     "benchmarks/README.md": "benchmarks.md",
-    "baselines/README.md": "baselines.md",
+    "baselines/README.md": "published.md",
     "tests/data/golden/README.md": "golden.md",
     "CONTRIBUTING.md": "contributing.md",
     "WORKSPACE.md": "workspace.md",

@@ -44,6 +44,7 @@ def collect(request: Request) -> report.Report:
         runs, baselines = _until(runs, request.frames), _until(baselines, request.frames)
     if not request.mixed:
         curves.check_comparable(runs)
+        curves.check_published([*runs, *baselines])
     found = report.Report(runs, baselines)
     absent += _absent(request, found, chosen, names)
     if not found.all:

@@ -6,15 +6,16 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import score_files
+from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
+from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
 
 FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
-CONTROL_SUITE = "control_suite, pixels"  # of the published control suite curves
 
 
 class Curve(NamedTuple):
@@ -45,53 +46,13 @@ class Curve(NamedTuple):
         return bool(self.frames[0] <= frames <= self.frames[-1] / 0.95)
 
 
-class Published(NamedTuple):
-    """What is known about a published agent's curves on Atari."""
-
-    phase: str  # as in `Curve`
-    protocol: str
-    source: str
-
-
-_DOPAMINE = Published("train", "dopamine", "Dopamine's baseline data (Castro et al., 2018)")
-_AT_400K = Published("unknown", "unknown", "means collected by the authors of DreamerV2")
-# The files do not name the phase. It follows from the values (baselines/README.md): on games whose
-# scores come in steps, the points are means of 10 episodes, and the authors plot `eval_return`.
-_DREAMER = Published("eval", "machado2018", "Hafner et al., 2021, the authors' score files")
-# On the control suite a point is the mean of all 30 episodes that the agent trained on.
-_CONTROL_SUITE_PHASES = {"humanoidwalk": "unknown"}  # no steps in its returns; otherwise 'train'
-PUBLISHED = {
-    "DQN": _DOPAMINE,
-    "C51": _DOPAMINE,
-    "Rainbow": _DOPAMINE,
-    "IQN": _DOPAMINE,
-    "Quantile (JAX)": _DOPAMINE,
-    "DQN (Adam + MSE in JAX)": _DOPAMINE,
-    "DreamerV2": _DREAMER,
-    "DreamerV2 nosched": _DREAMER,  # the authors' label; they do not explain it
-    "DreamerV2 (schedules)": _DREAMER,
-    "DreamerV2 (Montezuma)": _DREAMER,
-    "SimPLe at 400k": _AT_400K,
-    "Rainbow at 400k": _AT_400K,
-}
-# The meaning of each protocol's name.
-PROTOCOLS = {
-    "machado2018": "Atari: sticky actions (0.25), all 18 actions, action repeat 4, no information "
-    "about lives, episodes of at most 108,000 frames (Machado et al., 2018)",
-    "nature2015": "Atari: no-op starts, the actions that the game uses, action repeat 4, a lost "
-    "life ends an episode for learning (Mnih et al., 2015)",
-    "dopamine": "Atari: as machado2018, with the actions that the game uses; returns while "
-    "training, epsilon 0.01",
-    "control_suite": "DeepMind Control Suite: episodes of 1,000 simulation steps, action repeat "
-    "2; from pixels or proprioception",
-    "gymnasium": "a Gymnasium environment with its own limits",
-    "unknown": "the source does not say",
-}
+_ALIASES = {"ballincupcatch": "cupcatch"}  # of the suite, and of DreamerV2's score files
 
 
 def game_key(name: str) -> str:
     """'UpNDown', 'Up N Down' and 'up_n_down' are the same game."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    key = re.sub(r"[^a-z0-9]", "", name.lower())
+    return _ALIASES.get(key, key)
 
 
 def directory() -> Path:
@@ -132,7 +93,7 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
             raise UserError(f"Unknown agent '{agent}' in --baselines.{hint}")
     wanted = None if games is None else set(games)
     suites = ("atari",) if wanted is None else ("atari", "control_suite")
-    found = _at_400k(agents, wanted)
+    found = _at_400k(agents, wanted) + _of_dreamerv3(agents, wanted)
     for path in _published_files(suites):
         game = game_key(path.stem)
         if wanted is not None and game not in wanted:
@@ -144,42 +105,40 @@ def published(agents: Sequence[str], games: Iterable[str] | None = None) -> list
                 frames = (record["Iteration"] + 1) * FRAMES_PER_ITERATION
                 points.append((record.get("Frames", frames), record["Value"]))
         for (agent, run), points in runs.items():
-            frames, values = np.array(sorted(points), float).T
-            phase, protocol = _phase_and_protocol(agent, game, path.parent.name)
-            found.append(
-                Curve(
-                    agent,
-                    game,
-                    str(run),
-                    phase,
-                    protocol,
-                    "published",
-                    frames,
-                    values,
-                )
-            )
+            found.append(_published_curve(agent, game, run, *zip(*sorted(points), strict=True)))
     return sorted(found, key=lambda curve: agents.index(curve.agent))
 
 
-def _phase_and_protocol(agent: str, game: str, suite: str) -> tuple[str, str]:
-    if suite == "atari":
-        return PUBLISHED[agent].phase, PUBLISHED[agent].protocol
-    return _CONTROL_SUITE_PHASES.get(game, "train"), CONTROL_SUITE
+def _published_curve(
+    agent: str, game: str, run: int, frames: Sequence[float], values: Sequence[float]
+) -> Curve:
+    known = facts(agent, game, atari=game in atari_games())
+    points = (np.array(frames, float), np.array(values, float))
+    return Curve(agent, game, str(run), known.phase, known.protocol, "published", *points)
+
+
+@functools.cache
+def _dreamerv3(name: str) -> list[dict[str, Any]]:
+    """Runs of a file of `baselines/dreamerv3`: agent, game, run, frames and values."""
+    return json.loads((directory() / "dreamerv3" / f"{name}.json").read_text())["Runs"]
+
+
+def _of_dreamerv3(agents: Sequence[str], games: set[str] | None) -> list[Curve]:
+    """Curves that were published with DreamerV3; those of the control suite only by name."""
+    files = ["atari57", "atari100k", *(["dmc_vision", "dmc_proprio"] if games else [])]
+    return [
+        _published_curve(row["Agent"], row["Game"], row["Run"], row["Frames"], row["Values"])
+        for name in files
+        if set(agents) & MODERN[name]
+        for row in _dreamerv3(name)
+        if row["Agent"] in agents and (games is None or row["Game"] in games)
+    ]
 
 
 def _at_400k(agents: Sequence[str], games: set[str] | None) -> list[Curve]:
     """Scores that were published for one number of frames only."""
     return [
-        Curve(
-            agent,
-            str(row["Game"]),
-            "0",
-            PUBLISHED[agent].phase,
-            PUBLISHED[agent].protocol,
-            "published",
-            np.array([400_000.0]),
-            np.array([row[agent]], float),
-        )
+        _published_curve(agent, str(row["Game"]), 0, [400_000.0], [float(str(row[agent]))])
         for row in table("reference_scores")
         for agent in agents
         if agent in row and (games is None or row["Game"] in games)
@@ -291,6 +250,30 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
         )
         for (agent, game, seed, protocol, configuration), scores in groups.items()
     ]
+
+
+def check_published(found: Iterable[Curve]) -> None:
+    """Refuses published curves of today beside curves of another protocol of the same suite.
+
+    DreamerV2 and Dopamine's agents, which the paper compares, are always shown together.
+
+    Raises:
+      UserError: names both.
+    """
+    suites: dict[str, list[Curve]] = {}
+    for curve in found:
+        suites.setdefault(suite(curve.game), []).append(curve)
+    for several in suites.values():
+        modern = [c for c in several if c.source == "published" and PUBLISHED[c.agent].apart]
+        for curve in modern:
+            other = next((c for c in several if c.protocol != curve.protocol), None)
+            if other is not None:
+                raise UserError(
+                    f"The published scores of {curve.agent} were measured under "
+                    f"'{curve.protocol}' and those of {other.agent} under '{other.protocol}', so "
+                    "they do not mean the same: name fewer --baselines, or add --mixed to compare "
+                    "them anyway."
+                )
 
 
 def check_comparable(curves: Iterable[Curve]) -> None:

@@ -175,7 +175,9 @@ def _aggregates(page: page_charts.Page) -> Iterator[Section]:
             "normalized by the human world record (section 3 of the DreamerV2 paper). The "
             "interquartile mean leaves out the lowest and the highest quarter of all runs; the "
             "optimality gap is the mean distance to 1 of what is below it (Agarwal et al., 2021). "
-            "The 95% interval is in parentheses, if every game has several runs. Each agent is "
+            "The gamer mean mostly shows James Bond, whose reference scores are odd "
+            "(docs/baselines.md). "
+            "The 95% interval is below, if every game has several runs. Each agent is "
             "compared at the end of its own runs."
         )
         + table(rows, "cards", _with_small),
