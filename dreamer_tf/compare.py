@@ -32,7 +32,7 @@ flags.DEFINE_integer("frames", None, "Compares after this many frames, not at th
 flags.DEFINE_enum(
     "table",
     "games",
-    ["games", "aggregates", "wins", "origins"],
+    ["games", "aggregates", "wins", "origins", "predicted"],
     "The table that md and csv contain.",
 )
 flags.DEFINE_enum(
@@ -49,6 +49,12 @@ flags.DEFINE_enum(
     "format", None, ["html", "md", "csv", "png"], "Format; by default the one that --out ends with."
 )
 flags.DEFINE_string("out", None, "File. Without it, a table is printed.")
+flags.DEFINE_enum(
+    "subset",
+    "atari5",
+    ["atari3", "atari5", "atari10"],
+    "Games from which --table=predicted predicts the median over 57.",
+)
 flags.DEFINE_bool("mixed", False, "Compares runs of different protocols all the same.")
 
 
@@ -65,6 +71,7 @@ def main(argv: Sequence[str]) -> int:
         phase=FLAGS.phase,
         frames=FLAGS.frames,
         mixed=FLAGS.mixed,
+        subset=FLAGS.subset,
     )
     if FLAGS.paper:
         return _paper(request, form)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import charts, curves, page, report, tables, wins
+from dreamer_tf.scores import charts, curves, page, report, subsets, tables, wins
 
 FORMATS = ("html", "md", "csv", "png")
-TABLES = ("games", "aggregates", "wins", "origins")
+TABLES = ("games", "aggregates", "wins", "origins", "predicted")
 DEFAULT_BASELINES = ("DreamerV2", "Rainbow", "IQN", "C51", "DQN")
 
 
@@ -22,6 +22,7 @@ class Request(NamedTuple):
     phase: str = "eval"  # 'train' or 'eval': which returns of our runs
     frames: int | None = None  # compares after this many; None for the end of each run
     mixed: bool = False  # whether runs of different protocols are compared
+    subset: str = "atari5"  # games from which a median is predicted, of `subsets.SUBSETS`
 
 
 def collect(request: Request) -> report.Report:
@@ -45,7 +46,7 @@ def collect(request: Request) -> report.Report:
     if not request.mixed:
         curves.check_comparable(runs)
         curves.check_published([*runs, *baselines])
-    found = report.Report(runs, baselines)
+    found = report.Report(runs, baselines, subset=request.subset)
     absent += _absent(request, found, chosen, names)
     if not found.all:
         nothing = f"There is nothing to compare{_limit(request)}: add --runs or --baselines."
@@ -165,6 +166,8 @@ def _rows(found: report.Report, form: str, table: str) -> list[dict[str, Any]]:
         return report.origin_rows(found)
     if table == "wins":
         return _win_rows(found)
+    if table == "predicted":
+        return subsets.rows(found, found.subset)
     rows, _ = report.aggregate_rows(found)
     if not rows:
         raise UserError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer_tf import version
+from dreamer_tf.errors import UserError
 from dreamer_tf.scores import (
     checklist,
     curves,
@@ -15,6 +16,7 @@ from dreamer_tf.scores import (
     page_charts,
     printed,
     specs,
+    subsets,
     tables,
     verdict,
 )
@@ -199,6 +201,25 @@ def _returns(phases: str) -> str:
     return phases.replace("train", "training").replace("eval", "evaluation")
 
 
+def _predicted(page: page_charts.Page) -> Iterator[Section]:
+    """Where 55 games are too many: the median that few of them predict."""
+    if len(page.common) == len(curves.benchmark_games()):
+        return
+    try:
+        rows = subsets.rows(page.report, page.report.subset)
+    except UserError:  # nobody has the games
+        return
+    model = subsets.fit(page.report.subset)
+    body = paragraph(
+        f"Predicted from {names.listed(map(names.game, model.games), 10)} (Aitchison et al., 2023) "
+        f"by a regression over {len(model.agents)} published agents; the interval covers 90% of "
+        "agents that it has not seen. It is too low for the protocol of Machado et al. (2018): it "
+        "ranks agents, and does not replace 55 games."
+    )
+    rows = [row | {"agent": page.called[row["agent"]]} for row in rows]
+    yield Section("Predicted median", body + table(rows, "cards"))
+
+
 def _with_small(_: str, value: Any) -> str:
     """A value, and below it the interval that follows it in parentheses."""
     first, _, rest = html.escape(tables.shown(value)).partition(" (")
@@ -279,6 +300,7 @@ _BUILDERS: tuple[Callable[[page_charts.Page], Iterator[Section]], ...] = (
     page_charts.differences,
     page_charts.profiles,
     _aggregates,
+    _predicted,
     page_charts.improvements,
     page_charts.over_frames,
     _origins,

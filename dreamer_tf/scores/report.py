@@ -12,6 +12,7 @@ class Report(NamedTuple):
     runs: list[curves.Curve]  # ours
     baselines: list[curves.Curve]  # published
     absent: tuple[str, ...] = ()  # sentences about what was asked for and has no score
+    subset: str = "atari5"  # games from which a median is predicted
 
     @property
     def all(self) -> list[curves.Curve]:

@@ -69,3 +69,17 @@ def test_a_table_of_aggregates_needs_common_games(runs):
     alone = comparison.collect(request(runs, games=["maze"]))
     with pytest.raises(UserError, match="--table=games"):
         comparison.text(alone, "csv", "aggregates")
+
+
+def test_a_median_is_predicted_from_the_games_that_are_asked_for():
+    asked = comparison.Request(baselines=["IQN"], games=["Pong"], subset="atari3")
+    with pytest.raises(UserError, match="--subset=atari3: no agent has scores on Battle Zone"):
+        comparison.text(comparison.collect(asked), "md", "predicted")
+    games = ["BattleZone", "NameThisGame", "Phoenix", "Pong"]
+    found = comparison.collect(asked._replace(games=games))
+    assert "| IQN, published | 3 games | " in comparison.text(found, "md", "predicted")
+    page = comparison.text(found, "html")
+    assert "Predicted median" in page and "Predicted from Battle Zone, Name This Game and" in page
+    assert "Predicted median" not in comparison.text(
+        comparison.collect(asked._replace(games=["Pong"])), "html"
+    )
