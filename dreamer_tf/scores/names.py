@@ -114,4 +114,4 @@ def agents(labels: Sequence[str]) -> dict[str, str]:
     for origin in (", published", ", ours"):
         if all(label.endswith(origin) for label in labels):
             return {label: label.removesuffix(origin) for label in labels}
-    return {label: label for label in labels}
+    return {label: re.sub(", (ours|published)$", r" (\1)", label) for label in labels}

@@ -25,6 +25,7 @@ from dreamer_tf.scores.report import Report, aggregate_rows, game_rows, origin_r
 from dreamer_tf.storage.files import read_bytes
 
 _CONFIG_BYTES = 1 << 20  # the most that a shown configuration may have
+_OPEN_RUNS = 30  # of ours; more of them are listed behind a click
 _NORMALIZED = (
     "0 is random play, 1 is a human gamer. Scores are normalized for each game and run, and every "
     "game has the same weight."
@@ -240,15 +241,23 @@ def _origins(page: page_charts.Page) -> Iterator[Section]:
     yield Section(
         "Where the numbers come from",
         paragraph(_INTRODUCTION)
-        + table(
-            [row | {"returns of": _returns(row["returns of"])} for row in origin_rows(page.report)],
-            "cards wide",
-        )
+        + _origin_tables(page.report)
         + "<h3>Protocols</h3>"
         + paragraph("The text after a comma names what was changed.")
         + table(rows, "cards")
         + _configurations(page.report),
     )
+
+
+def _origin_tables(report: Report) -> str:
+    """Published agents, and every run of ours; many runs are folded away."""
+    rows = [row | {"returns of": _returns(row["returns of"])} for row in origin_rows(report)]
+    count = len(rows) - len(report.runs)
+    if len(report.runs) <= _OPEN_RUNS:
+        return table(rows, "cards wide")
+    body = table(rows[:count], "cards wide") if count else ""
+    many = f"<summary>All {names.number_of(len(report.runs), 'run')} of ours</summary>"
+    return f"{body}<details>{many}{table(rows[count:], 'cards wide')}</details>"
 
 
 def _configurations(report: Report) -> str:

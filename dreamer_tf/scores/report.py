@@ -174,7 +174,7 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
                 "measured by": curve.source,
                 "returns of": curve.phase,
                 "protocol": curve.protocol,
-                "runs": f"{curve.game}, seed {curve.run}",
+                "runs": f"{names.game(curve.game)}, seed {curve.run}",
                 "configuration": curve.gin_hash,
             }
         )

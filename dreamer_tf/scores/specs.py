@@ -55,7 +55,7 @@ def dots(
       rows: agents in the order of rows; all by default.
     """
     y: Spec = {"field": "agent", "type": "nominal", "sort": list(rows or agents), "title": None}
-    y |= {"axis": {"labelLimit": 150, "ticks": False, "domain": False}}
+    y |= {"axis": {"labelLimit": 150, "ticks": False, "domain": False, "labelPadding": 12}}
     x: Spec = {"type": "quantitative", "title": title, "axis": _axis(tickCount=5)}
     if reference is not None:
         x |= {"scale": {"domain": [0, 1]}}
@@ -96,7 +96,9 @@ def lines(
     """
     scale: Spec = {"type": "log" if log else "linear", "nice": False}
     across: Spec = {"field": "x", "type": "quantitative", "title": x or None, "scale": scale}
-    across |= {"axis": _axis(tickCount=2 if height < 150 else 4)}
+    # Between powers of ten there are too many labels.
+    ticks: Spec = {"values": [10**power for power in range(-2, 13)]} if log else {}
+    across |= {"axis": _axis(**(ticks or {"tickCount": 2 if height < 150 else 4}))}
     up: Spec = {"type": "quantitative", "title": y or None, "axis": _axis(tickCount=3)}
     up |= {"scale": {"zero": False}}
     tooltip = [{"field": name} for name in ("agent", "x", "y", "low", "high", "runs")]

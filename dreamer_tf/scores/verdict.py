@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.scores import aggregate, names
-from dreamer_tf.scores.report import Report, common_scores, facts, fewest_runs, grouped
+from dreamer_tf.scores.report import Report, common_scores, facts, fewest_runs, grouped, whole_runs
 
 # Agents whose frames differ by more are not ranked together. Published curves end between 190M and
 # 200M frames, and runs end with whole episodes; what was trained twice as long is another question.
@@ -136,21 +136,48 @@ def _not_ranked(
     return [f"Not ranked with these, which have {usual}: {listed}."]
 
 
+_NO_AGGREGATE = (
+    "No aggregate ranks the agents: they have fewer than two Atari games with reference scores in "
+    "common at a similar number of frames. The table shows every game.",
+)
+
+
+def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
+    """On how many games each agent has the highest return of those with similar frames."""
+    groups = grouped(report.all)
+    best: dict[str, int] = {}
+    for game in report.games:
+        agents = ranked(budgets(report, [game]))
+        if len(agents) > 1:
+            means = {
+                agent: np.mean([curve.values[-1] for curve in whole_runs(groups[game, agent])])
+                for agent in agents
+            }
+            first = max(means, key=lambda agent: means[agent])
+            best[called[first]] = best.get(called[first], 0) + 1
+    if not best:
+        return []
+    games = sum(best.values())
+    order = sorted(best, key=lambda agent: -best[agent])
+    listed = names.listed(f"{agent} on {best[agent]}" for agent in order)
+    return [
+        f"Of {names.number_of(games, 'game')} that several agents have, the highest return is of "
+        f"{listed}."
+    ]
+
+
 def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
     """Where there is no aggregate: the last scores of a single task, or how many there are."""
     if len(report.agents) == 1:
         games = names.number_of(len(report.games), "game")
         return [f"One agent, {called[report.agents[0]]}, on {games}: there is nobody to rank."]
     if len(report.games) > 1:
-        return [
-            "The agents have no Atari game with reference scores in common at a similar number of "
-            "frames, so no aggregate ranks them. The table shows every game."
-        ]
+        return [*_best_counts(report, called), *_NO_AGGREGATE]
     [game] = report.games
     frames = budgets(report, [game])
     agents = ranked(frames)
     means = {
-        agent: aggregate.mean_interval([curve.values[-1] for curve in curves])
+        agent: aggregate.mean_interval([curve.values[-1] for curve in whole_runs(curves)])
         for (_, agent), curves in grouped(report.all).items()
         if agent in agents
     }

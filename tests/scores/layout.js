@@ -38,6 +38,10 @@ function charts(page, width) {
     const labels = [...svg.querySelectorAll(".role-axis-label text")].filter(
       (e) => e.textContent && getComputedStyle(e).opacity !== "0" && e.getAttribute("opacity") !== "0");
     wrong.push(...pairs(labels, `ticks of ${name}`));
+    for (const dot of svg.querySelectorAll(".mark-symbol path")) {
+      const hidden = labels.find((label) => overlap(box(dot), box(label)));
+      if (hidden) wrong.push(`a dot on '${hidden.textContent}' of ${name}`);
+    }
     if (labels.length < 4) wrong.push(`${name} has ${labels.length} ticks`);
     const drawn = box(svg);
     for (const label of labels) {

@@ -54,5 +54,5 @@ def test_counts_and_lists_are_grammar():
 
 def test_the_origin_of_agents_is_named_where_it_differs():
     both = ["A, ours", "A, published"]
-    assert list(names.agents(both).values()) == both
+    assert list(names.agents(both).values()) == ["A (ours)", "A (published)"]
     assert list(names.agents(["A, published", "B, published"]).values()) == ["A", "B"]

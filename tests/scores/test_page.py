@@ -33,19 +33,19 @@ def test_sections_follow_from_what_is_compared(runs):
     assert "Probability of improvement" not in alone
     several = titles(page.to_html(make(runs, "DQN", "IQN")))
     expected = {"Probability of improvement", "Performance profiles", "Aggregates over frames"}
-    assert expected | {"Aggregates over 2 games", "DQN, published game by game"} <= set(several)
+    assert expected | {"Aggregates over 2 games", "DQN (published) game by game"} <= set(several)
 
 
 def test_a_game_without_a_score_is_listed_as_missing(runs):
     found = report.Report(
         curves.own([str(runs / "runs/*/*/*")]), curves.published(["IQN"], ["pong"])
     )
-    assert "IQN, published has no score on 1 of 2 games: Breakout." in page.to_html(found)
+    assert "IQN (published) has no score on 1 of 2 games: Breakout." in page.to_html(found)
 
 
 def test_the_first_screen_says_what_is_compared_when_and_by_which_version(runs):
     text = page.to_html(make(runs, "DQN"))
-    assert "<h1>DreamerV2, ours against DQN, published</h1>" in text
+    assert "<h1>DreamerV2 (ours) against DQN (published)</h1>" in text
     [line] = re.findall('<p class="sub">(.*?)</p>', text)
     assert line.startswith("2 Atari games · 4 runs of ours and 10 published runs · ")
     assert f"dreamer_tf {version.VERSION}, numerics {version.NUMERICS}" in line

@@ -22,7 +22,7 @@ def body(build, page):
 def test_differences_are_between_agents_after_similar_frames(runs):
     ours = curves.own([str(runs / "runs/*/*/*")])
     text = body(page_charts.differences, make(ours, "DQN", "IQN"))
-    assert "DQN, published above IQN, published on 1 of 2" in text and "ours" not in text
+    assert "DQN (published) above IQN (published) on 1 of 2" in text and "ours" not in text
     assert body(page_charts.differences, make(ours, "DQN")) == ""
 
 
