@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help venv train test test-ci test-slow test-wheels learn chaos report bench docs lint format clean
+.PHONY: help venv train test test-ci test-slow test-wheels learn chaos chaos-sweep report bench docs lint format clean
 
 help:
 	@echo "make venv       .venv with everything installed"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-wheels  the wheel in empty environments of Python 3.10, 3.11 and 3.12"
 	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
 	@echo "make chaos      kills training processes at random and compares what they leave behind"
+	@echo "make chaos-sweep  the same with a sweep: trainings, workers, a node, the sweep itself"
 	@echo "make report     report.html: the runs in runs/ and the published baselines"
 	@echo "make bench      the benchmarks, one after the other, as a table"
 	@echo "make docs       the documentation as a site, in build/site"
@@ -55,7 +56,10 @@ learn: venv
 	SEED=$(or $(SEED),0) $(BIN)/python -m pytest -s -m learn tests/learning/test_targets.py
 
 chaos: venv
-	$(BIN)/python -m pytest -s -m chaos tests/reliability
+	$(BIN)/python -m pytest -s -m chaos tests/reliability --ignore=tests/reliability/test_sweep.py
+
+chaos-sweep: venv
+	$(BIN)/python -m pytest -s -m chaos tests/reliability/test_sweep.py
 
 report: venv
 	$(BIN)/python -m dreamer_tf.compare --out=report.html \

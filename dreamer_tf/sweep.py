@@ -35,7 +35,14 @@ flags.DEFINE_multi_string("gin_bindings", [], "Gin bindings of all runs; may be 
 flags.DEFINE_multi_string("import", [], "As for train; may be repeated.")
 flags.DEFINE_string("root", "runs", "Directory of all runs; every node must see it.")
 flags.DEFINE_string("name", None, "Name of the sweep. Default: made from what is swept.")
+flags.DEFINE_string("scratch", None, "As for train: a directory on a disk of each node.")
 flags.DEFINE_string("address", None, "A Ray cluster, as in auto. Default: this machine alone.")
+flags.DEFINE_string(
+    "slurm",
+    None,
+    "Submits array jobs to SLURM, with these options of sbatch, as in "
+    "'--partition=gpu --time=12:00:00', and does not wait for them.",
+)
 flags.DEFINE_integer("cpus", None, "CPUs of this machine that the sweep may use.", lower_bound=1)
 flags.DEFINE_float("cpus_per_run", 1.0, "CPUs and threads of a run.", lower_bound=0.01)
 flags.DEFINE_float(
@@ -77,6 +84,7 @@ def main(argv: Sequence[str]) -> int:
             gin_bindings=FLAGS.gin_bindings,
             imports=FLAGS["import"].value or [],
             root=FLAGS.root,
+            scratch=FLAGS.scratch,
         )
         place = home.Home(FLAGS.root, FLAGS.name or home.name_of(request))
     sweep = driver.Sweep(request, plan.make(request), place)
@@ -90,6 +98,10 @@ def main(argv: Sequence[str]) -> int:
         answers = {"dry_run": driver.dry_run, "status": driver.status, "stop": driver.stop}
         return answers[asked[0]](sweep)
     resources = Resources(FLAGS.address, FLAGS.cpus, FLAGS.cpus_per_run, FLAGS.gpus_per_run)
+    if FLAGS.slurm is not None:
+        if FLAGS.address is not None:
+            raise UserError("--slurm and --address exclude each other: leave one of them out.")
+        return driver.submit(sweep, resources, FLAGS.slurm, FLAGS.retries)
     return driver.run(sweep, resources, FLAGS.retries)
 
 

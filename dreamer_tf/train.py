@@ -40,6 +40,12 @@ flags.DEFINE_multi_string(
     "Python module of yours that is imported first, as for an environment; may be repeated.",
 )
 flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
+flags.DEFINE_string(
+    "scratch",
+    None,
+    "Directory on a disk of this node that holds the replay while the run goes on. What a "
+    "checkpoint needs is copied to --base_dir when it is saved.",
+)
 flags.DEFINE_boolean(
     "dry_run",
     False,
@@ -59,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment import gin_files, naming, preflight, trust
+    from dreamer_tf.replay import staging
 
     recorded = not FLAGS.gin_files and FLAGS.base_dir is not None
     if recorded:
@@ -73,6 +80,9 @@ def main(argv: Sequence[str]) -> int:
     if FLAGS.label is not None:
         naming.check_label(FLAGS.label)
     preflight.check(FLAGS.gin_files, bindings)
+
+    if FLAGS.scratch is not None:
+        staging.use(FLAGS.scratch)
 
     # Only now, because TensorFlow takes seconds to load.
     load_tensorflow()

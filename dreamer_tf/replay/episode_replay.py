@@ -20,7 +20,7 @@ from absl import logging
 
 from dreamer_tf.environments.interface import Observation, action_shape, boxes
 from dreamer_tf.errors import UserError
-from dreamer_tf.replay import integrity
+from dreamer_tf.replay import integrity, staging
 from dreamer_tf.replay.integrity import Checksums, SavedReplay
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
@@ -44,7 +44,9 @@ class Sequences(NamedTuple):
     is_terminal: np.ndarray  # [B, T] bool
 
 
-@configurable(denylist=["directory", "observation_space", "action_space", "seed", "num_streams"])
+@configurable(
+    denylist=["directory", "observation_space", "action_space", "seed", "num_streams", "scratch"]
+)
 class EpisodeReplay:
     """The replay buffer of one run, on disk."""
 
@@ -63,6 +65,7 @@ class EpisodeReplay:
         prefetch: bool = True,
         num_streams: int = 1,
         read_only: bool = False,
+        scratch: str | None = None,
     ):
         """Creates or opens the files.
 
@@ -82,6 +85,8 @@ class EpisodeReplay:
             next batch is always chosen when the current one is handed out.
           num_streams: number of environments.
           read_only: only reads the files, also while a run adds steps to them.
+          scratch: a directory of this node that holds the replay while it is used; `flush` copies
+            what is new to `directory`. By default as `staging.use` was told, or none.
 
         Raises:
           UserError: the disk or the address space is too small, or the directory has files of
@@ -104,13 +109,15 @@ class EpisodeReplay:
         self._directory = directory
         self._read_only = read_only
         self._fields = _fields(observation_space, action_space)
-        self._ring = Ring(
-            directory,
-            self._fields,
-            capacity=capacity,
-            reserve=reserve,
-            num_streams=num_streams,
-            read_only=read_only,
+        sizes: dict[str, Any] = {
+            "capacity": capacity,
+            "reserve": reserve,
+            "num_streams": num_streams,
+        }
+        self._ring = (
+            Ring(directory, self._fields, **sizes, read_only=read_only)
+            if scratch is None or read_only
+            else staging.StagedRing(directory, self._fields, **sizes, scratch=scratch)
         )
         self._checksums = Checksums(self._ring, num_streams)
         prefetch = prefetch and not read_only

@@ -53,6 +53,8 @@ class _Run(NamedTuple):
 class Ring:
     """The memory-mapped files of all streams."""
 
+    flag = "--base_dir"  # what names the directory
+
     def __init__(
         self,
         directory: str | os.PathLike,
@@ -134,11 +136,36 @@ class Ring:
             self._reserve(stream, step % self.rows)
         for key, array in arrays.items():
             write_all(self._files[key], array.tobytes(), slot * array.nbytes)
-        if step >= self._heads[stream]:
-            # Written before it counts: a head that failed to be written must not be raised.
-            head = np.asarray(step + 1, _COUNT)
-            write_all(self._head, head.tobytes(), _COUNT.itemsize * stream)
-            self._heads[stream] = head
+        self._raise_head(stream, step + 1)
+
+    def copy(self, source: "Ring", stream: int, start: int, end: int) -> None:
+        """Copies steps of one stream from a ring of the same fields and slots.
+
+        Args:
+          source: where they are.
+          stream: number of the environment.
+          start: first step.
+          end: step after the last one.
+
+        Raises:
+          ValueError: a step was never written.
+          OSError: the disk is full.
+        """
+        if end <= start:
+            return
+        if not self._files:
+            self._open_all()
+        ahead = max(1, CHUNK // max(1, self.step_bytes))
+        for first in range(start, end, ahead):
+            length = min(ahead, end - first)
+            for run in source._runs([[Segment(stream, first, length, True)]]):
+                last = run.slot + run.length - stream * self.rows
+                while self._reserved[stream] < last:
+                    self._reserve(stream, int(self._reserved[stream]))
+                for key, array in source.arrays.items():
+                    data = np.ascontiguousarray(array[run.slot : run.slot + run.length])
+                    write_all(self._files[key], data.tobytes(), run.slot * self._sizes[key])
+        self._raise_head(stream, end)
 
     def set_flag(self, stream: int, step: int, flag: int) -> None:
         """Sets one flag of a stored step.
@@ -263,6 +290,13 @@ class Ring:
                     reserve(self._files[key], start, count * size, in_use=True)
         self._reserved = counts.copy()
 
+    def _raise_head(self, stream: int, count: int) -> None:
+        if count > self._heads[stream]:
+            # Written before it counts: a head that failed to be written must not be raised.
+            head = np.asarray(count, _COUNT)
+            write_all(self._head, head.tobytes(), _COUNT.itemsize * stream)
+            self._heads[stream] = head
+
     def _slot(self, stream: int, step: int) -> int:
         return stream * self.rows + step % self.rows
 
@@ -305,7 +339,7 @@ class Ring:
         if missing > free and not self._read_only:
             raise UserError(
                 f"The replay needs {missing / 1e9:.1f} GB in {self._directory}, but only "
-                f"{free / 1e9:.1f} GB are free: choose a --base_dir on a larger disk, or "
+                f"{free / 1e9:.1f} GB are free: choose a {self.flag} on a larger disk, or "
                 f"{self._cure}."
             )
 

@@ -2,17 +2,19 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import printable
 from dreamer_tf.experiment import signals
 from dreamer_tf.storage import lease
-from dreamer_tf.sweeps import table
+from dreamer_tf.sweeps import slurm, table
 from dreamer_tf.sweeps.engine import Engine, Resources
-from dreamer_tf.sweeps.home import Home, Outcome
+from dreamer_tf.sweeps.home import Home, Outcome, outcome_file
 from dreamer_tf.sweeps.plan import Request, Run
 from dreamer_tf.sweeps.states import DONE, FAILED, RUNNING, State, Watcher
 from dreamer_tf.sweeps.worker import AGAIN, Job
@@ -89,6 +91,9 @@ def _attend(
     screen, shown = table.Screen(), 0.0
 
     def ended(job: Job, outcome: Outcome, again: bool) -> None:
+        if again:
+            # It has not failed yet, so the table must not say so.
+            Path(outcome_file(job.log)).unlink(missing_ok=True)
         if outcome.sentence:
             advice = "; it is started again" if again else ""
             screen.say(f"{job.base_dir}: {printable(outcome.sentence)}{advice}")
@@ -102,6 +107,34 @@ def _attend(
     with _stopping(sweep.home):
         engine.run(sweep.jobs(left, threads), retries, sweep.home.stop_file.exists, ended, watch)
     screen.show(watcher.look(sweep.runs))
+
+
+def submit(sweep: Sweep, resources: Resources, options: str, retries: int) -> int:
+    """Submits to SLURM what is missing of a sweep and not queued, and does not wait for it.
+
+    Args:
+      sweep: what.
+      resources: what a run gets.
+      options: of sbatch.
+      retries: as for `run`.
+
+    Returns:
+      The exit code: 0 if every run is done or queued.
+
+    Raises:
+      UserError: the sweep is running already, or SLURM does not take it.
+    """
+    with sweep.home.lock():
+        sweep.home.record(sweep.request)
+        sweep.home.stop_file.unlink(missing_ok=True)
+        found = look(sweep)
+        left = [state.run for state in found if state.kind not in (DONE, RUNNING)]
+        print(f"sweep           {sweep.home.name}: {table.summary(found)}", flush=True)
+        jobs = sweep.jobs(left, resources.threads)
+        ids = slurm.submit(sweep.home, jobs, resources, options, retries) if jobs else []
+    print(f"submitted       {len(ids)} jobs to SLURM; {len(jobs) - len(ids)} were queued already")
+    print(f"status          python -m dreamer_tf.sweep --status {_flags(sweep.home)}")
+    return 0
 
 
 @contextlib.contextmanager
@@ -126,6 +159,10 @@ def _stopping(home: Home) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _flags(home: Home) -> str:
+    return shlex.join([f"--root={home.root}", f"--name={home.name}"])
+
+
 def conclude(sweep: Sweep, watcher: Watcher) -> int:
     """Says how a sweep ended, and what to do next.
 
@@ -141,8 +178,7 @@ def conclude(sweep: Sweep, watcher: Watcher) -> int:
     failed = table.failures(found)
     if failed:
         print(failed)
-    flag = f"--root={sweep.home.root} --name={sweep.home.name}"
-    print(f"report          python -m dreamer_tf.sweep --report {flag}")
+    print(f"report          python -m dreamer_tf.sweep --report {_flags(sweep.home)}")
     if failed:
         print(f"output          {sweep.home.directory / 'logs'}")
         return SOME_FAILED

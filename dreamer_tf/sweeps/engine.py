@@ -97,13 +97,13 @@ class Engine:
                 job = running.pop(reference)
                 outcome = self._outcome(reference)
                 failures[job.base_dir] += outcome.code not in (0, AGAIN, USER_ERROR)
-                again = (
+                repeat = (
                     not stopping()
                     and not outcome.busy
-                    and _again(outcome.code, failures[job.base_dir], retries)
+                    and again(outcome.code, failures[job.base_dir], retries)
                 )
-                ended(job, outcome, again)
-                if again:
+                ended(job, outcome, repeat)
+                if repeat:
                     running[self._task.remote(job)] = job
                 else:
                     finished.append((job, outcome))
@@ -121,8 +121,14 @@ class Engine:
         self._ray.shutdown()
 
 
-def _again(code: int, failures: int, retries: int) -> bool:
-    """Whether a run is started again."""
+def again(code: int, failures: int, retries: int) -> bool:
+    """Whether a run is started again.
+
+    Args:
+      code: exit code of its last process.
+      failures: how many of its processes have failed, other than by an error of the user.
+      retries: how many may fail before the last.
+    """
     if code in (0, USER_ERROR):
         return False
     return code == AGAIN or failures <= retries

@@ -24,6 +24,7 @@ class Request(NamedTuple):
     gin_bindings: Sequence[str] = ()  # of all runs
     imports: Sequence[str] = ()  # modules of the user
     root: str = naming.ROOT
+    scratch: str | None = None  # directory of a node for the replay
 
 
 class Run(NamedTuple):
@@ -92,6 +93,8 @@ def _runs(
     flags = [f"--gin_files={file}" for file in config]
     flags += [f"--gin_bindings={binding}" for binding in bindings]
     flags += [f"--import={module}" for module in request.imports]
+    if request.scratch is not None:
+        flags.append(f"--scratch={request.scratch}")
     label = naming.configuration_name(config, bindings)
     lengths = (_number(said.get(_ITERATIONS)), _number(said.get(_STEPS)))
     found = []

@@ -6,10 +6,12 @@ with a pipe as its lifeline. If this process is killed, the training ends at onc
 
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import IO, NamedTuple
 
 from dreamer_tf.errors import printable
@@ -37,11 +39,12 @@ class Job(NamedTuple):
     threads: int
 
 
-def train(job: Job) -> Outcome:
+def train(job: Job, started: Callable[[subprocess.Popen], None] | None = None) -> Outcome:
     """Runs or resumes a run until its process ends.
 
     Args:
       job: the run.
+      started: gets the process when it has begun.
 
     Returns:
       How it ended. With `AGAIN` it was stopped, or another process has it (`busy`).
@@ -61,7 +64,10 @@ def train(job: Job) -> Outcome:
         os.unlink(outcome_file(job.log))
     with open(job.log, "ab") as log:
         start = log.tell()
-        code = _wait(_start(job, log), job.stop_file)
+        process = _start(job, log)
+        if started is not None:
+            started(process)
+        code = _wait(process, job.stop_file)
     outcome = _outcome(code, _ending(code, job.log, start))
     if code == USER_ERROR and (holder := lease.running(job.base_dir)) is not None:
         return _busy(holder)
@@ -89,7 +95,13 @@ def _start(job: Job, log: IO[bytes]) -> subprocess.Popen:
         env=environment,
         # Ctrl-C on the terminal goes to the sweep, which asks every run once.
         start_new_session=True,
+        preexec_fn=_ignore_notice,
     )
+
+
+def _ignore_notice() -> None:
+    # SLURM may send it to every process of a job before its end. The worker saves the run then.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 def _wait(process: subprocess.Popen, stop_file: str) -> int:

@@ -68,8 +68,9 @@ def test_the_base_directory_alone_resumes_as_recorded_also_after_an_upgrade(trai
     directory = shutil.copytree(trained[0], tmp_path / "copy")
     (directory / "atari.gin").write_text("nothing that gin reads")
     flags = ["--base_dir=runs/atari/Pong/4", "--gin_bindings=Runner.num_iterations=2"]
-    result = run(directory, "train", *flags)
+    result = run(directory, "train", *flags, "--scratch=node")
     assert result.returncode == 0, result.stderr
+    assert not os.listdir(directory / "node")  # the replay was there, and is in the run now
     assert "seed 4" in result.stdout and "resumed         at 40 agent steps" in result.stdout
     before = json.loads((trained[0] / "runs/atari/Pong/4/run.json").read_text())
     after = json.loads((directory / "runs/atari/Pong/4/run.json").read_text())

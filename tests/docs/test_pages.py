@@ -31,7 +31,8 @@ def defined_flags(source: Path) -> set[str]:
 
 def used_flags(text: str) -> set[str]:
     """Flags in a command line or a piece of text."""
-    return set(re.findall(r"(?<![\w-])--([a-z_]+)", text))
+    # A quoted value may hold flags of another program, as those of SLURM.
+    return set(re.findall(r"(?<![\w-])--([a-z_]+)", re.sub(r'="[^"]*"', "", text)))
 
 
 @pytest.fixture(scope="module")

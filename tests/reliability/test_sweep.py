@@ -6,6 +6,7 @@ workers of Ray, a node, and the sweep itself.
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,14 +16,20 @@ from pathlib import Path
 import pytest
 
 from dreamer_tf.storage.checkpoints import CheckpointStore
+from dreamer_tf.sweeps import states
 from tests.helpers import TINY
 
-ITERATIONS = 3
+ITERATIONS, TRAINING_STEPS, EPISODE = 3, 60, 20
 BINDINGS = [
     f"--gin_bindings={binding}"
-    for binding in (*TINY, f"Runner.num_iterations={ITERATIONS}", "Runner.training_steps=60")
+    for binding in (
+        *TINY,
+        f"Runner.num_iterations={ITERATIONS}",
+        f"Runner.training_steps={TRAINING_STEPS}",
+    )
 ]
 NAME = ["--name=chaos"]
+SCRATCH = "--scratch=node"
 
 
 def start(directory, *flags, **environment):
@@ -56,7 +63,7 @@ def wait_for(condition, seconds=300):
 
 
 def trainings(directory):
-    """Process, parent and seed of the training processes below a directory."""
+    """Process, parent, flag and `<game>/<seed>` of the training processes of a directory."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -64,8 +71,8 @@ def trainings(directory):
             if b"dreamer_tf.train" not in command or os.readlink(entry / "cwd") != str(directory):
                 continue
             status = (entry / "stat").read_text().rpartition(")")[2].split()
-            [seed] = [int(word[7:]) for word in command if word.startswith(b"--seed=")]
-            found.append((int(entry.name), int(status[1]), seed))
+            [place] = [word.decode() for word in command if word.startswith(b"--base_dir=")]
+            found.append((int(entry.name), int(status[1]), place, "/".join(place.split("/")[-2:])))
         except OSError:
             continue
     return found
@@ -82,22 +89,19 @@ def begun(directory):
     return len(processes) == 2 and all("random start" in text for text in texts) and processes
 
 
-def by_hand(directory, seeds):
+def by_hand(directory):
     """The same runs, one after the other, with the flags that the sweep has written down."""
+    (directory / "by_hand").mkdir()
     for path in logs(directory):
-        if int(path.stem) in seeds:
-            [first, *_] = [line for line in path.read_text().splitlines() if line[:2] == "# "]
-            command = first.partition(": ")[2]
-            (directory / "by_hand").mkdir(exist_ok=True)
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            subprocess.run(
-                command,
-                shell=True,
-                check=True,
-                cwd=directory / "by_hand",
-                env=environment,
-                capture_output=True,
-            )
+        [first, *_] = [line for line in path.read_text().splitlines() if line[:2] == "# "]
+        subprocess.run(
+            first.partition(": ")[2].replace(SCRATCH, ""),
+            shell=True,
+            check=True,
+            cwd=directory / "by_hand",
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+        )
 
 
 def assert_same_scores(directory, count):
@@ -105,16 +109,17 @@ def assert_same_scores(directory, count):
     assert len(ours) == count
     for path in ours:
         other = directory / "by_hand" / path.relative_to(directory)
-        if other.exists():
-            assert path.read_bytes() == other.read_bytes(), path
-            assert len(json.loads(path.read_text())) == 2 * ITERATIONS
+        assert path.read_bytes() == other.read_bytes(), path
+        assert len(json.loads(path.read_text())) == 2 * ITERATIONS
 
 
-def iteration(base_dir):
-    """Iterations that are complete in the newest checkpoint; 0 without one."""
+def repeated(base_dir):
+    """Agent steps of finished episodes that a run has made since its newest checkpoint."""
     store = CheckpointStore(base_dir / "checkpoints")
     numbers = store.numbers()
-    return store.state(numbers[-1])["runner"]["iteration"] if numbers else 0
+    saved = store.state(numbers[-1])["agent"]["agent_steps"] if numbers else 0
+    rows = states.newest(base_dir)
+    return max(0, rows[-1].step - saved) if rows else 0
 
 
 @pytest.mark.ci
@@ -137,7 +142,7 @@ def test_a_run_that_always_fails_is_named_and_the_others_finish(tmp_path):
 @pytest.mark.ci
 @pytest.mark.timeout(1800)
 def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
-    flags = ["--seeds=0-1", "--cpus=2", *BINDINGS]
+    flags = ["--seeds=0-1", "--cpus=2", SCRATCH, *BINDINGS]
     process = start(tmp_path, *flags)
     killed = wait_for(lambda: begun(tmp_path))
     # The same command at once says so, and changes nothing.
@@ -153,7 +158,7 @@ def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
     wait_for(lambda: not trainings(tmp_path))
     process = start(tmp_path, *flags)
     assert process.wait(timeout=600) == 0, (tmp_path / "sweep.log").read_text()
-    by_hand(tmp_path, seeds={0, 1})
+    by_hand(tmp_path)
     assert_same_scores(tmp_path, 2)
     # Longer runs, and Ctrl-C: every run saves, and the same command goes on.
     longer = [*flags, f"--gin_bindings=Runner.num_iterations={ITERATIONS + 50}"]
@@ -168,3 +173,87 @@ def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
     wait_for(lambda: begun(tmp_path))
     assert ask(tmp_path, "--stop").returncode == 0
     assert process.wait(timeout=300) == 75
+
+
+class Chaos:
+    """Kills parts of a sweep on three raylets."""
+
+    def __init__(self, directory, flags):
+        from ray.cluster_utils import Cluster
+
+        self.directory = directory
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
+        self.flags = [*flags, f"--address={self.cluster.address}"]
+        self.sweep = start(directory, *self.flags)
+        self.most_repeated = 0
+
+    def victim(self):
+        """A training that has begun, with its worker; None when the sweep has ended."""
+
+        def found():
+            if self.sweep.poll() is not None:
+                return "ended"
+            running = []
+            for process in trainings(self.directory):
+                log = [path for path in logs(self.directory) if process[3] in str(path)]
+                if log and "random start" in log[0].read_text().rpartition("\n# ")[2]:
+                    running.append(process)
+            return running
+
+        running = wait_for(found, 600)
+        return None if running == "ended" else random.choice(running)
+
+    def kill(self, kind):
+        """Kills one part, and looks at what its runs lose."""
+        before = trainings(self.directory)
+        if kind == "node":
+            node = self.nodes.pop(0)
+            self.cluster.remove_node(node, allow_graceful=False)
+            self.nodes.append(self.cluster.add_node(num_cpus=1))
+        elif kind == "sweep":
+            self.sweep.kill()
+            self.sweep.wait()
+            wait_for(lambda: not trainings(self.directory))
+        else:
+            process, worker, _, _ = random.choice(before)
+            os.kill(process if kind == "training" else worker, signal.SIGKILL)
+            wait_for(lambda: process not in {found[0] for found in trainings(self.directory)})
+        for path in self.directory.glob("runs/*/*/*"):
+            self.most_repeated = max(self.most_repeated, repeated(path))
+        if kind == "sweep":
+            self.sweep = start(self.directory, *self.flags)
+
+    def close(self):
+        self.sweep.kill()
+        self.sweep.wait()
+        self.cluster.shutdown()
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+def test_twenty_kills_on_three_raylets(tmp_path):
+    """8 runs; every score file is that of the runs one after the other."""
+    kinds = ["node", "sweep", "sweep", *["worker"] * 8, *["training"] * 9]
+    random.shuffle(kinds)
+    # As long as 20 kills need: a run that is done cannot be killed.
+    flags = ["--games=Pong,Breakout", "--seeds=0-3", "--retries=20", *BINDINGS]
+    chaos = Chaos(tmp_path, flags)
+    kills = 0
+    try:
+        for kind in kinds:
+            if chaos.victim() is None:
+                break
+            chaos.kill(kind)
+            kills += 1
+        assert chaos.sweep.wait(timeout=1800) == 0, (tmp_path / "sweep.log").read_text()
+    finally:
+        chaos.close()
+    by_hand(tmp_path)
+    assert_same_scores(tmp_path, 8)
+    assert kills == len(kinds), "the runs were over before the last kill"
+    assert chaos.most_repeated <= TRAINING_STEPS + EPISODE
+    print(
+        f"8 runs on 3 raylets survived {kills} kills; at most {chaos.most_repeated} finished agent "
+        f"steps were repeated per run and kill, of {TRAINING_STEPS} of an iteration"
+    )

@@ -31,7 +31,7 @@ class Simple:
             if not outcome.busy:
                 os.makedirs(os.path.dirname(job.log), exist_ok=True)
                 home.write_outcome(job.log, outcome)
-            ended(job, outcome, False)
+            ended(job, outcome, outcome.code == 3)
             watch()
 
     def close(self):
@@ -100,6 +100,13 @@ def test_a_failure_is_tried_again_by_the_next_command(sweep, engine):
     assert driver.run(sweep, Resources(), 2) == driver.SOME_FAILED
     engine(complete)
     assert driver.run(sweep, Resources(), 2) == 0
+
+
+def test_a_run_that_is_started_again_has_not_failed(sweep, engine, capsys):
+    engine(lambda job: Outcome(3, "it burns"))
+    assert driver.run(sweep, Resources(), 2) == driver.AGAIN
+    out = capsys.readouterr().out
+    assert "it burns; it is started again" in out and "4 runs: 4 missing" in out
 
 
 def test_a_run_of_somebody_else_leaves_something_to_do(sweep, engine, capsys):

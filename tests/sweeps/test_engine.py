@@ -22,7 +22,7 @@ from dreamer_tf.sweeps.engine import Resources
     ],
 )
 def test_an_exit_code_says_whether_a_run_is_started_again(code, failures, again):
-    assert engine._again(code, failures, retries=2) is again
+    assert engine.again(code, failures, retries=2) is again
 
 
 def test_a_run_has_at_least_one_thread():

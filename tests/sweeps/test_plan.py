@@ -24,6 +24,7 @@ def test_every_combination_is_a_run_in_a_directory_of_its_own():
             vary=["Runner.clip_rewards=True,False"],
             gin_bindings=["Runner.training_steps=500"],
             imports=["mine"],
+            scratch="/node",
         )
     )
     assert len(runs) == len({run.base_dir for run in runs}) == 2 * 6 * 3 * 2
@@ -39,6 +40,7 @@ def test_every_combination_is_a_run_in_a_directory_of_its_own():
             "--gin_bindings=Runner.clip_rewards=True",
             "--gin_bindings=AtariEnvironment.game_name='Pong'",
             "--import=mine",
+            "--scratch=/node",
             "--seed=0",
         ),
         iterations=2,
