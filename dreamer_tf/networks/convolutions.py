@@ -19,13 +19,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.networks import placement
+
 _TILE = 8  # columns of a tile; with two rows a gray image has 16 channels, one vector of AVX-512
 _FEW = 4  # filters of a transposed convolution that is computed in tiles
-
-
-def suits_cpu() -> bool:
-    """Whether the layouts for a CPU are used: where TensorFlow sees no GPU."""
-    return not tf.config.list_logical_devices("GPU")
 
 
 def crop(images: tf.Tensor, stack: Sequence[keras.layers.Layer]) -> tf.Tensor:
@@ -41,7 +38,7 @@ def crop(images: tf.Tensor, stack: Sequence[keras.layers.Layer]) -> tf.Tensor:
     Returns:
       [N, H', W', C]; all of it where a layer is no `Convolution`, or where there is a GPU.
     """
-    if not suits_cpu() or not all(isinstance(layer, Convolution) for layer in stack):
+    if not placement.suits_cpu() or not all(isinstance(layer, Convolution) for layer in stack):
         return images
     sizes = []
     for size in images.shape[1:3]:
@@ -59,7 +56,7 @@ class Convolution(keras.layers.Conv2D):
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] -> [N, H', W', filters], without bias and activation."""
         width = inputs.shape[2]
-        if not (suits_cpu() and _in_pairs(self.kernel_size[0], width)):
+        if not (placement.suits_cpu() and _in_pairs(self.kernel_size[0], width)):
             return super().convolution_op(inputs, kernel)
         kernel = tf.convert_to_tensor(kernel)
         size, _, channels, filters = kernel.shape
@@ -77,7 +74,7 @@ class TransposedConvolution(keras.layers.Conv2DTranspose):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] -> [N, H', W', filters]."""
         size, width = self.kernel_size[0], 2 * (inputs.shape[2] - 1) + self.kernel_size[0]
-        if not (suits_cpu() and _in_pairs(size, width)):
+        if not (placement.suits_cpu() and _in_pairs(size, width)):
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
         if self.filters <= _FEW and width % _TILE == 0 and inputs.shape[2] % 2 == 0:

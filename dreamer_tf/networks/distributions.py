@@ -4,8 +4,13 @@ All of them compute in float32, whatever the precision of the networks: logits, 
 are too sensitive to rounding for 16 bits.
 """
 
+from collections.abc import Callable
+
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
+
+from dreamer_tf.networks import placement
 
 
 class StraightThroughOneHot(tfd.OneHotCategorical):
@@ -16,31 +21,30 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
     """
 
     def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        sample = self._draw(n, seed)
-        probs = self.probs_parameter()
-        # The bracket is exactly 0; adding `probs` first would leave rounding errors in the sample.
-        return sample + (probs - tf.stop_gradient(probs))
+        return _straight_through(self._draw(n, seed), self.probs_parameter()[None])
 
     def _draw(self, n: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """One-hot samples without a gradient, [n, ..., C]; the same as TFP's."""
+        """One-hot samples without a gradient, [n, ..., C]."""
         if tf.get_static_value(n) != 1 or seed is None:
             return super()._sample_n(n, seed)
-        # TFP transposes the drawn classes as 64-bit integers. That does nothing for one sample, and
-        # oneDNN prints an error about such integers in every process.
-        logits = self.logits_parameter()
-        classes = logits.shape[-1]
-        drawn = tf.random.stateless_categorical(tf.reshape(logits, [-1, classes]), 1, seed)
-        one_hots = tf.one_hot(drawn[:, 0], classes, dtype=self.dtype)
-        return tf.reshape(one_hots, tf.concat([[1], tf.shape(logits)], 0))
+        probs = self.probs_parameter()
+        classes = probs.shape[-1]
+        if placement.suits_cpu():
+            drawn = _inverted(tf.reshape(probs, [-1, classes]), seed)
+        else:
+            # The same as TFP's, which transposes the drawn classes as 64-bit integers. That does
+            # nothing for one sample, and oneDNN prints an error about such integers.
+            logits = tf.reshape(self.logits_parameter(), [-1, classes])
+            drawn = tf.random.stateless_categorical(logits, 1, seed)[:, 0]
+        one_hots = tf.one_hot(drawn, classes, dtype=self.dtype)
+        return tf.reshape(one_hots, tf.concat([[1], tf.shape(probs)], 0))
 
 
 class StraightThroughBernoulli(tfd.Bernoulli):
     """Binary variables with straight-through gradients (paper, Appendix C, binary latents)."""
 
     def _sample_n(self, n: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        sample = super()._sample_n(n, seed)
-        probs = self.probs_parameter()
-        return sample + (probs - tf.stop_gradient(probs))
+        return _straight_through(super()._sample_n(n, seed), self.probs_parameter()[None])
 
 
 class CenteredBernoulli(tfd.Bernoulli):
@@ -102,3 +106,28 @@ def binary(logits: tf.Tensor, event_axes: int) -> tfd.Independent:
     """
     logits = tf.cast(logits, tf.float32)
     return tfd.Independent(CenteredBernoulli(logits=logits, dtype=tf.float32), event_axes)
+
+
+def _inverted(probs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Classes that are drawn by inverting the cumulative distribution, [M, C] -> [M] int32.
+
+    TFP's kernel takes each exponential and each comparison on its own. These are operations on
+    whole arrays.
+    """
+    classes = probs.shape[-1]
+    # A product with a triangle of ones is the fastest cumulative sum on a CPU.
+    bounds = tf.matmul(probs, np.triu(np.ones((classes, classes), np.float32)))  # [M, C]
+    uniform = tf.random.stateless_uniform([tf.shape(bounds)[0], 1], seed)
+    # Relative to the last bound, which may be rounded: so it is never reached.
+    below = tf.cast(bounds <= uniform * bounds[:, -1:], tf.float32)
+    return tf.cast(tf.reduce_sum(below, -1), tf.int32)
+
+
+def _straight_through(sample: tf.Tensor, probs: tf.Tensor) -> tf.Tensor:
+    """The sample [n, ...] with the gradient of the probabilities [1, ...], and no arithmetic."""
+
+    @tf.custom_gradient
+    def pass_on(probs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        return tf.identity(sample), lambda gradient: tf.reduce_sum(gradient, 0, keepdims=True)
+
+    return pass_on(probs)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dreamer_tf.networks import convolutions, layers
+from dreamer_tf.networks import convolutions, layers, placement
 from dreamer_tf.networks.encoders import Encoder
 from tests.helpers import bind
 from tests.small_models import settings
@@ -38,7 +38,7 @@ def cases():
 
 def with_gradients(layer, inputs, *, cpu, monkeypatch):
     """Outputs, and gradients of inputs and weights."""
-    monkeypatch.setattr(convolutions, "suits_cpu", lambda: cpu)
+    monkeypatch.setattr(placement, "suits_cpu", lambda: cpu)
     weights = [variable.value for variable in layer.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -74,7 +74,7 @@ def test_both_layouts_are_the_same_map_in_16_bits(make, shape, sizes, monkeypatc
 @pytest.mark.parametrize("gpus", [[], ["GPU:0"]])
 def test_a_gpu_gets_keras_own_layers(gpus, monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
-    assert convolutions.suits_cpu() == (not gpus)
+    assert placement.suits_cpu() == (not gpus)
     computed = []
     monkeypatch.setattr(
         keras.layers.Conv2D, "convolution_op", lambda self, x, w: computed.append("keras") or x
@@ -94,7 +94,7 @@ def test_an_encoder_needs_no_more_pixels_than_it_reads(monkeypatch):
     image = tf.random.stateless_normal([2, 64, 64, 1], seed=[0, 1])
     assert convolutions.crop(image, encoder._convs["image"]).shape == (2, 62, 62, 1)
     found = encoder({"image": image})
-    monkeypatch.setattr(convolutions, "suits_cpu", lambda: False)
+    monkeypatch.setattr(placement, "suits_cpu", lambda: False)
     assert convolutions.crop(image, encoder._convs["image"]) is image
     np.testing.assert_allclose(found, encoder({"image": image}), atol=1e-6)
 

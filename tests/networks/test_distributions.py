@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.networks import placement
 from dreamer_tf.networks.distributions import (
     StraightThroughBernoulli,
     StraightThroughOneHot,
@@ -23,12 +24,39 @@ def test_one_hot_is_a_tfp_independent():
     assert distribution.batch_shape == (5,) and distribution.event_shape == (3, 4)
 
 
-def test_one_hot_samples_are_exact_and_follow_the_probabilities():
+@pytest.mark.parametrize("cpu", [True, False])
+def test_one_hot_samples_are_exact_and_follow_the_probabilities(cpu, monkeypatch):
+    monkeypatch.setattr(placement, "suits_cpu", lambda: cpu)
     logits = tf.math.log(tf.constant([0.1, 0.2, 0.7]))
     sample = one_hot(tf.tile(logits[None, None], [20_000, 1, 1])).sample(seed=SEED).numpy()
     assert set(np.unique(sample)) == {0.0, 1.0}
     np.testing.assert_array_equal(sample.sum(-1), 1.0)
     np.testing.assert_allclose(sample.mean((0, 1)), [0.1, 0.2, 0.7], atol=0.02)
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0 - 2.0**-23])
+def test_the_smallest_and_the_largest_uniform_number_belong_to_a_class(number, monkeypatch):
+    """Also where the sum of the probabilities is rounded."""
+    monkeypatch.setattr(placement, "suits_cpu", lambda: True)
+    monkeypatch.setattr(
+        tf.random, "stateless_uniform", lambda shape, seed: tf.fill(shape, np.float32(number))
+    )
+    logits = tf.random.stateless_normal([500, 32], seed=SEED) * 10.0
+    sample = StraightThroughOneHot(logits=logits, dtype=tf.float32).sample(seed=SEED).numpy()
+    np.testing.assert_array_equal(sample.sum(-1), 1.0)
+
+
+@pytest.mark.parametrize("count", [(), (5,)])
+def test_samples_have_the_gradient_of_the_probabilities(count):
+    logits, weight = tf.constant([[0.5, -1.0, 0.0]]), tf.constant([1.0, 2.0, 4.0])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        distribution = StraightThroughOneHot(logits=logits, dtype=tf.float32)
+        loss = tf.reduce_sum(distribution.sample(count, seed=SEED) * weight)
+        expected = (count or (1,))[0] * tf.reduce_sum(tf.nn.softmax(logits) * weight)
+    np.testing.assert_allclose(
+        tape.gradient(loss, logits), tape.gradient(expected, logits), rtol=1e-5
+    )
 
 
 def test_binary_gradient_is_that_of_the_probability():
@@ -77,7 +105,8 @@ def test_unit_normal_computes_in_float32():
 
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
 @pytest.mark.parametrize("count", [(), (1,), (5,)])
-def test_one_hot_samples_are_those_of_tfp(shape, count):
+def test_one_hot_samples_are_those_of_tfp_beside_a_gpu(shape, count, monkeypatch):
+    monkeypatch.setattr(placement, "suits_cpu", lambda: False)
     logits = tf.random.stateless_normal(shape, SEED)
     ours = StraightThroughOneHot(logits=logits, dtype=tf.float32).sample(count, seed=SEED)
     theirs = tfd.OneHotCategorical(logits=logits, dtype=tf.float32).sample(count, seed=SEED)
