@@ -52,11 +52,18 @@ def to_html(report: Report) -> str:
 
 
 def _title(page: page_charts.Page) -> str:
-    first, *others = page.agents
-    against = f" against {names.listed(others, 5)}" if others else ""
+    ours, published = (
+        [label.removesuffix(end) for label in page.report.agents if label.endswith(end)]
+        for end in (", ours", ", published")
+    )
+    if ours and published:
+        text = f"{names.listed(ours)} (ours) against {names.listed(published)} (published)"
+    else:
+        first, *others = ours or published
+        text = first + (f" against {names.listed(others, 5)}" if others else "")
     [*games] = page.report.games
     on = f" on {names.game(games[0])}" if len(games) == 1 else ""
-    return f"{first}{against}{on}"
+    return text + on
 
 
 def _subtitle(page: page_charts.Page) -> str:
@@ -99,6 +106,9 @@ def _first_screen(page: page_charts.Page) -> Iterator[Section]:
         text_below = f"{_NORMALIZED} Bars are 95% stratified bootstrap intervals."
         if not page.aggregates:
             text_below = "Last returns, means over runs. Bars are 95% bootstrap intervals."
+        frames = verdict.budgets(page.report, page.common or page.report.games)
+        if len(verdict.ranked(frames)) < len(frames):
+            text_below += " Not all agents have as many frames: see the text and the table."
         dots = f'<div><div class="pair">{dots}</div>{paragraph(text_below, "note")}</div>'
     yield Section("", f'<section class="first"><div>{text}</div>{dots}</section>')
 

@@ -58,6 +58,8 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "dreamer_tf/gin_configs/atari.gin" in names
     assert "dreamer_tf/baselines/README.md" in names and "dreamer_tf/py.typed" in names
+    assert {"dreamer_tf/scores/page.css", "dreamer_tf/scores/page.js"} <= set(names)
+    assert "dreamer_tf/baselines/dreamerv3/atari57.json" in names
     assert not any(name.startswith(("tests/", "baselines/", "gin_configs/")) for name in names)
     assert not any(name.endswith("baselines/__init__.py") for name in names)
 

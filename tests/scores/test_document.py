@@ -119,3 +119,19 @@ def test_the_page_opens_in_a_browser(runs):
     comparison.write(comparison.collect(request), str(path), "html")
     shown = browser.assert_opens(path, charts=2)
     assert "Where the numbers come from" in shown
+
+
+@pytest.mark.ci
+@browser.in_a_browser
+def test_names_of_a_score_file_stay_text_in_a_browser(tmp_path):
+    """In the table, in legends, on axes, in the data of charts."""
+    evil = "<img src=x onerror=\"document.body.id='owned'\">{{7*7}}"
+    for seed in range(2):
+        write_run(tmp_path / f"runs/a/{seed}", agent=evil, seed=seed, end=seed)
+        write_run(tmp_path / f"runs/b/{seed}", agent=evil, game=evil[:60], seed=seed, end=seed)
+        write_run(tmp_path / f"runs/c/{seed}", agent="</script>" + evil, seed=seed, end=seed)
+    path = tmp_path / "report.html"
+    request = comparison.Request(runs=[str(tmp_path / "runs/*/*")], baselines=["DQN"])
+    comparison.write(comparison.collect(request), str(path), "html")
+    shown = browser.assert_opens(path, charts=3)
+    assert 'id="owned"' not in shown and "<img" not in re.sub("(?s)<script>.*?</script>", "", shown)
