@@ -21,6 +21,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -47,7 +48,7 @@ class Holder(msgspec.Struct):
     process: Annotated[int, msgspec.Meta(ge=0)]
     boot: _Text  # of the kernel on which it runs
     owner: _Text  # a random name
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=600)]
     beat: Annotated[int, msgspec.Meta(ge=0)] = 0
     released: bool = False
 
@@ -158,6 +159,13 @@ class Lease:
     def _outlive(self, before: Holder) -> None:
         """Waits until a heartbeat of another host is older than its lease."""
         started = self._machine.clock()
+        if not before.released:
+            print(
+                f"Waiting up to {before.seconds:.0f} s: process {before.process} on "
+                f"{printable(before.host)} may still use {self._base_dir}.",
+                file=sys.stderr,
+                flush=True,
+            )
         while not before.released:
             if self._machine.clock() - started >= before.seconds:
                 return

@@ -12,12 +12,13 @@ from dreamer_tf.experiment import episodes
 from dreamer_tf.scores.score_files import Score
 from dreamer_tf.storage import lease
 from dreamer_tf.storage.checkpoints import CheckpointStore
-from dreamer_tf.storage.files import open_file
+from dreamer_tf.storage.files import open_file, read_bytes
 from dreamer_tf.sweeps.home import Home
 from dreamer_tf.sweeps.plan import Run
 
 DONE, RUNNING, SAVED, MISSING, FAILED = "done", "running", "saved", "missing", "failed"
 KINDS = (RUNNING, FAILED, SAVED, MISSING, DONE)
+_MOST_BYTES = 1 << 26  # of the state in a checkpoint
 _TAIL = 1 << 16  # bytes at the end of a log that are read
 
 
@@ -109,7 +110,9 @@ class Watcher:
                 stamp = (number, os.stat(path).st_mtime_ns)
                 known = self._saved.get(base_dir)
                 if known is None or known[0] != stamp:
-                    state = msgspec.convert(store.state(number), _Saved)
+                    # Only the part that is named there is decoded.
+                    data = read_bytes(path, _MOST_BYTES, below=base_dir)
+                    state = msgspec.json.decode(data, type=_Saved)
                     known = self._saved[base_dir] = (stamp, state)
                 return known[1]
         return None
