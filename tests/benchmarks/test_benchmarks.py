@@ -27,6 +27,20 @@ def json_line(output):
     return json.loads(line)
 
 
+@pytest.mark.ci
+def test_sweep_plan(tmp_path):
+    values = json_line(run(tmp_path, "sweep_plan.py"))
+    assert values["runs"] == 275 and values["complete"] == 138
+    assert values["dry_run_seconds"] > 0 and values["status_seconds"] > 0
+
+
+@pytest.mark.ci
+def test_sweep_overhead(tmp_path):
+    values = json_line(run(tmp_path, "sweep_overhead.py", "--runs=2", "--steps=600", "--turns=1"))
+    assert len(values["sweep_seconds"]) == len(values["hand_seconds"]) == 1
+    assert values["overhead"] > -1
+
+
 def test_train_step(tmp_path):
     output = run(tmp_path, "train_step.py", "--size=tiny", "--batch=2", "--length=6", "--updates=2")
     values = json_line(output)
