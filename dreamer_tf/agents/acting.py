@@ -18,6 +18,7 @@ from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks.tracing import Traced
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
 
@@ -72,7 +73,7 @@ class CompiledPolicy:
         with tf.device(self._device):
             self._copies = [tf.Variable(source.value) for source in self._sources]
         self._functions: dict[tuple[bool, int], Callable] = {}
-        self._refresh = tf.function(self._assign_copies)
+        self._refresh = Traced(self._assign_copies)
 
     def initial_state(self, count: int) -> PolicyState:
         """State of `count` environments at the start of an episode."""

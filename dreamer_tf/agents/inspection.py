@@ -12,6 +12,7 @@ from dreamer_tf.agents.acting import PolicyState
 from dreamer_tf.agents.encoding import ActionEncoding
 from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor_critic import ActorCritic
+from dreamer_tf.networks.tracing import Traced
 from dreamer_tf.open_loop.prediction import Inspection, OpenLoop
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.world_model.world_model import WorldModel
@@ -43,8 +44,8 @@ class Inspector:
         self._encoding = encoding
         self._updates = updates
         self._seed = seed
-        self._functions: dict[int, tf.types.experimental.PolymorphicFunction] = {}  # by context
-        self._decode = tf.function(lambda latent: world_model.decode(latent))
+        self._functions: dict[int, Traced] = {}  # by context
+        self._decode = Traced(lambda latent: world_model.decode(latent))
 
     def inspect(self, sequences: Sequences, context: int) -> Inspection:
         """Open-loop predictions of a batch, and distributions of what the networks say about it.
@@ -57,11 +58,7 @@ class Inspector:
           Predictions and distributions.
         """
         if context not in self._functions:
-
-            def compute(sequences: Sequences) -> tuple[dict[str, tf.Tensor], ...]:
-                return self._inspect(sequences, context)
-
-            self._functions[context] = tf.function(compute)
+            self._functions[context] = Traced(lambda sequences: self._inspect(sequences, context))
         truth, prediction, distributions = tf.nest.map_structure(
             lambda tensor: tensor.numpy(), self._functions[context](sequences)
         )
