@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import score_files
+from dreamer_tf.scores import configurations, score_files
 from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
 from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
 
@@ -154,7 +154,7 @@ def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
 
     Returns:
       Where runs of one agent on one game, or on several of the 55 Atari games, have different
-      configurations, they are different agents and named so.
+      configurations, they are different agents and named by what differs (`configurations.py`).
 
     Raises:
       UserError: nothing is found, a file is no score file, or two are of the same run.
@@ -218,16 +218,13 @@ def _refuse_copies(found: Sequence[Curve]) -> None:
 
 
 def _named_by_configuration(found: list[Curve]) -> list[Curve]:
-    hashes: dict[tuple[str, str], set[str]] = {}
-    for curve in found:
-        hashes.setdefault((curve.agent, suite(curve.game)), set()).add(curve.gin_hash)
-    ambiguous = {agent for (agent, _), several in hashes.items() if len(several) > 1}
-    return [
-        curve._replace(agent=f"{curve.agent} {curve.gin_hash[:6]}")
-        if curve.agent in ambiguous
-        else curve
-        for curve in found
-    ]
+    names = configurations.names(
+        [
+            configurations.Run(curve.agent, suite(curve.game), curve.gin_hash, curve.source)
+            for curve in found
+        ]
+    )
+    return [curve._replace(agent=names[curve.agent, curve.gin_hash]) for curve in found]
 
 
 def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:

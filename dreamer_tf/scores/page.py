@@ -21,7 +21,7 @@ from dreamer_tf.scores import (
     verdict,
 )
 from dreamer_tf.scores.document import Canvas, Section, assemble, paragraph, table
-from dreamer_tf.scores.report import Report, aggregate_rows, game_rows, origin_rows
+from dreamer_tf.scores.report import Report, aggregate_rows, game_rows, label, origin_rows
 from dreamer_tf.storage.files import read_bytes
 
 _CONFIG_BYTES = 1 << 20  # the most that a shown configuration may have
@@ -271,19 +271,20 @@ def _origin_tables(report: Report) -> str:
 
 
 def _configurations(report: Report) -> str:
-    """The gin configuration of each hash, if a run's directory still has it."""
-    texts: dict[str, str] = {}
+    """The gin configuration of each agent, if a run's directory still has it."""
+    texts: dict[tuple[str, str], str] = {}
     for curve in report.runs:
+        name = (label(curve), curve.gin_hash)
         try:
-            texts[curve.gin_hash] = read_bytes(
-                Path(curve.source, "config.gin"), _CONFIG_BYTES
-            ).decode(errors="replace")
+            texts[name] = read_bytes(Path(curve.source, "config.gin"), _CONFIG_BYTES).decode(
+                errors="replace"
+            )
         except OSError:
-            texts.setdefault(curve.gin_hash, "missing: its directory has only scores")
+            texts.setdefault(name, "missing: its directory has only scores")
     details = "".join(
-        f"<details><summary><code>{html.escape(gin_hash)}</code></summary>"
+        f"<details><summary>{html.escape(agent)} <code>{html.escape(gin_hash)}</code></summary>"
         f"<pre>{html.escape(text)}</pre></details>"
-        for gin_hash, text in texts.items()
+        for (agent, gin_hash), text in texts.items()
     )
     return f"<h3>Configurations of our runs</h3>{details}" if texts else ""
 

@@ -158,8 +158,8 @@ def test_runs_of_other_configurations_are_other_agents(runs):
     write_run(runs / "runs/b/Pong/0", end=-20.0, gin_hash="fedcba9876543210")
     patterns = ("--runs=runs/*/*/*", "--runs=runs/a/Pong/*")  # the second names them again
     text = compare(runs, *patterns, "--baselines=").stdout
-    assert "| pong | DreamerV2 012345, ours | 5.00 |" in text
-    assert re.search(r"pong \| DreamerV2 fedcba, ours \| -20\.00 \|  \|  \| 1 \|", text)
+    assert "| pong | DreamerV2 (a), ours | 5.00 |" in text
+    assert re.search(r"pong \| DreamerV2 \(b\), ours \| -20\.00 \|  \|  \| 1 \|", text)
 
 
 def test_tasks_of_the_control_suite_have_published_curves(tmp_path):
