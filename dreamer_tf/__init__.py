@@ -9,7 +9,7 @@ from dreamer_tf.version import VERSION
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 __version__ = VERSION
-__all__ = ["__version__", "load_policy", "train_agent"]
+__all__ = ["__version__", "load_metrics", "load_policy", "train_agent"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from dreamer_tf.experiment import policy
 
         return getattr(policy, name)
+    if name == "load_metrics":
+        from dreamer_tf.scores import run_metrics
+
+        return run_metrics.load_metrics
     raise AttributeError(f"module 'dreamer_tf' has no attribute '{name}'")
