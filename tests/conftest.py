@@ -1,11 +1,19 @@
 """Settings that all tests share."""
 
+import atexit
 import gc
 import os
 import resource
+import shutil
+import tempfile
 
 # Tests make parts without `configure_devices`, so Grappler complains (devices.py).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Intervals of the pages are kept there. Those of other sessions must not decide about tests.
+if "DREAMER_TF_TEST_CACHE" not in os.environ:
+    os.environ["DREAMER_TF_TEST_CACHE"] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 import gin
 import pytest

@@ -1,10 +1,12 @@
 """What was computed from the same scores before, kept in the user's cache directory.
 
-Entries are named after the content that they follow from, so they cannot become stale. Nothing
-depends on them: an entry that is missing, damaged or cannot be written is computed again.
+Entries are named after the content that they follow from, the source code of the statistics
+included, so they cannot become stale. Nothing depends on them: an entry that is missing, damaged or
+cannot be written is computed again.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
@@ -17,8 +19,7 @@ from dreamer_tf.storage.files import read_bytes
 
 _BYTES = 1 << 23  # the most that an entry may have
 _ENTRIES = 4000  # the oldest of more are removed
-# Raised where the same scores begin to have another interval.
-_METHOD = 1
+_METHOD = ("aggregate.py", "bootstrap.py")  # what turns scores into an entry
 
 
 def directory() -> Path:
@@ -48,7 +49,7 @@ def array(name: str, inputs: Iterable[np.ndarray], compute: Callable[[], np.ndar
       inputs: of float64; their order and shapes count.
       compute: what to call where there is no entry.
     """
-    parts = [f"{_METHOD} {name}".encode()]
+    parts = [_method(), name.encode()]
     for one in inputs:
         parts += [repr(one.shape).encode(), np.ascontiguousarray(one, np.float64).tobytes()]
     path = directory() / f"{_digest(parts)}.bin"
@@ -57,6 +58,12 @@ def array(name: str, inputs: Iterable[np.ndarray], compute: Callable[[], np.ndar
     found = np.asarray(compute(), np.float64)
     _write(path, _encode(found))
     return found
+
+
+@functools.cache
+def _method() -> bytes:
+    folder = Path(__file__).parent
+    return _digest((folder / name).read_bytes() for name in _METHOD).encode()
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from dreamer_tf.scores import curves, names, verdict
 from dreamer_tf.scores.report import Report, grouped, value_range, whole_runs
+from dreamer_tf.storage import identity
 
+_HOURS = 1e6  # no run takes longer
 RUNS = 5  # a game: what Agarwal et al. (2021) call few, and Machado et al. (2018) ask for
 
 
@@ -74,11 +76,7 @@ def answers(report: Report, over: Sequence[str], called: dict[str, str]) -> list
             "unknown",
             "No score file says how many configurations were tried.",
         ),
-        Answer(
-            "Are the hours of training named?",
-            "unknown",
-            "Score files and published curves do not hold them.",
-        ),
+        _hours(report),
     ]
 
 
@@ -140,6 +138,31 @@ def _evaluation(by_agent: dict[str, list[curves.Curve]]) -> Answer:
     return _of_all(
         "Are all returns from evaluation?", phases, "eval", "returns of training, with exploration"
     )
+
+
+def _hours(report: Report) -> Answer:
+    question = "Are the hours of training named?"
+    known = [hours for curve in report.runs if (hours := _hours_of(curve)) is not None]
+    if not known:
+        return Answer(question, "unknown", "Published curves and these runs do not hold them.")
+    ours = f"Our runs took {value_range(known, '{:.3g}')} hours"
+    if report.baselines:
+        return Answer(question, "unknown", f"{ours}; published curves do not hold them.")
+    missing = len(report.runs) - len(known)
+    if missing:
+        return Answer(question, "no", f"{ours}; {names.number_of(missing, 'run')} did not say.")
+    return Answer(question, "yes", f"{ours}.")
+
+
+def _hours_of(curve: curves.Curve) -> float | None:
+    """What the record of a run says, written by anybody."""
+    try:
+        hours = identity.facts(curve.source).get("hours")
+    except OSError:
+        return None
+    if not isinstance(hours, int | float) or isinstance(hours, bool):
+        return None
+    return float(hours) if 0 <= hours < _HOURS else None
 
 
 def _run_counts(report: Report) -> Iterable[int]:

@@ -49,6 +49,7 @@ STATISTICS = {
     "IQM": "Interquartile mean",
     "optimality_gap": "Optimality gap",
 }
+RETURNS = {"train": "training", "eval": "evaluation"}
 _HEADINGS = STATISTICS | {"phase": "Returns of"}
 
 

@@ -89,6 +89,9 @@ def _subtitle(page: page_charts.Page) -> str:
 def _first_screen(page: page_charts.Page) -> Iterator[Section]:
     answer, *more = verdict.sentences(page.report, page.common, page.called)
     text = paragraph(answer, "answer") + (paragraph(" ".join(more)) if more else "")
+    caveats = verdict.caveats(page.report, page.called)
+    if caveats:
+        text += paragraph(" ".join(caveats), "note")
     absent = [*verdict.gaps(page.games, page.called), *page.report.absent]
     if absent:
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in absent)

@@ -5,8 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.scores import aggregate, names
-from dreamer_tf.scores.report import Report, common_scores, facts, fewest_runs, grouped, whole_runs
+from dreamer_tf.scores import aggregate, curves, names
+from dreamer_tf.scores.report import (
+    Report,
+    common_scores,
+    facts,
+    fewest_runs,
+    grouped,
+    label,
+    whole_runs,
+)
 
 # Agents whose frames differ by more are not ranked together. Published curves end between 190M and
 # 200M frames, and runs end with whole episodes; what was trained twice as long is another question.
@@ -177,8 +185,8 @@ def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
     frames = budgets(report, [game])
     agents = ranked(frames)
     means = {
-        agent: aggregate.mean_interval([curve.values[-1] for curve in whole_runs(curves)])
-        for (_, agent), curves in grouped(report.all).items()
+        agent: aggregate.mean_interval([curve.values[-1] for curve in whole_runs(runs)])
+        for (_, agent), runs in grouped(report.all).items()
         if agent in agents
     }
     if len(means) < 2:
@@ -195,6 +203,22 @@ def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
         f"{names.score(best.value)}{ends}. {others}.",
         *_not_ranked(frames, agents, called),
     ]
+
+
+def caveats(report: Report, called: dict[str, str]) -> list[str]:
+    """Sentences about agents of one suite that were measured in different ways."""
+    found = []
+    for noun, key in (("Protocols", "protocol"), ("Returns", "phase")):
+        ways: dict[str, dict[str, None]] = {}
+        suites: dict[str, set[str]] = {}
+        for curve in report.all:
+            way = getattr(curve, key)
+            ways.setdefault(names.RETURNS.get(way, way), {})[called[label(curve)]] = None
+            suites.setdefault(curves.suite(curve.game), set()).add(way)
+        if any(len(several) > 1 for several in suites.values()):
+            listed = "; ".join(f"{way} ({names.listed(agents)})" for way, agents in ways.items())
+            found.append(f"{noun} differ: {listed}.")
+    return found
 
 
 def gaps(rows: Sequence[dict[str, Any]], called: dict[str, str]) -> list[str]:

@@ -50,6 +50,14 @@ def test_a_damaged_entry_is_computed_again(calls, damage):
     assert len(calls) == 2
 
 
+def test_other_code_computes_anew(calls, monkeypatch):
+    """An interval of an older version must not stand on a page."""
+    compute(calls, [])
+    monkeypatch.setattr(cache, "_method", lambda: b"other source")
+    compute(calls, [])
+    assert len(calls) == 2
+
+
 def test_a_place_that_cannot_be_written_is_no_error(calls, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -63,3 +63,22 @@ def test_every_preset_is_known(preset):
     changed = f"{preset}, sticky_actions=0.1, full_action_space=False, end_on_life_loss=True"
     assert checklist.setting(changed) == (True, False, False)
     assert checklist.setting("of tomorrow") == (None, None, None)
+
+
+def test_hours_come_from_the_records_of_the_runs(runs):
+    """`run.json` is written by anybody."""
+    records = {0: '{"hours": 1.5}', 1: '{"hours": 2}', 2: '{"hours": "many"}'}
+    for seed, text in records.items():
+        (runs / f"runs/a/Pong/{seed}/run.json").write_text(text)
+    ours = curves.own([str(runs / "runs/a/Pong/*")])
+    found = find(report.Report(ours, []), "hours")
+    assert (found.answer, found.because) == (
+        "no",
+        "Our runs took 1.5 to 2 hours; 1 run did not say.",
+    )
+    assert find(report.Report(ours[:2], []), "hours").answer == "yes"
+    mixed = report.Report(ours, curves.published(["DQN"], ["pong"]))
+    assert find(mixed, "hours").answer == "unknown"
+    for text in ('{"hours": 1e400}', '{"hours": NaN}', '{"hours": true}', '{"hours": -1}', "[]"):
+        (runs / "runs/a/Pong/0/run.json").write_text(text)
+        assert find(report.Report(ours[:1], []), "hours").answer == "unknown"

@@ -103,3 +103,13 @@ def test_what_is_missing_is_said_once_for_each_agent():
     found = published("DQN", "DreamerV2", games=("pong", "pooyan", "carnival"))
     gaps = verdict.gaps(report.game_rows(found), names.agents(found.agents))
     assert gaps == ["DreamerV2 has no score on 2 of 3 games: Carnival and Pooyan."]
+
+
+def test_other_protocols_and_returns_are_said_at_once():
+    called = {"DreamerV3, published": "V3", "DQN, published": "DQN", "C51, published": "C51"}
+    text = verdict.caveats(published("DreamerV3", "DQN", "C51", games=["pong"]), called)
+    assert text == [
+        "Protocols differ: dreamerv3_atari (V3); dopamine (DQN and C51).",
+        "Returns differ: unknown (V3); training (DQN and C51).",
+    ]
+    assert verdict.caveats(published("DQN", "C51"), called) == []
