@@ -269,6 +269,24 @@ MECHANISMS = {
         "pass",
         "tests/experiment/test_runner.py::test_a_lost_directory_is_noticed_before_a_step_is_stored",
     ),
+    "a training ends with the worker that has started it": (
+        "experiment/signals.py",
+        "os._exit(75)  # EX_TEMPFAIL",
+        "return  # EX_TEMPFAIL",
+        "tests/sweeps/test_worker.py::test_a_training_ends_with_its_worker",
+    ),
+    "steps that are made again are copied again": (
+        "replay/staging.py",
+        "        self._same[stream] = min(self._same[stream], step)\n        super().write",
+        "        super().write",
+        "tests/replay/test_staging.py::test_steps_that_were_made_again_are_copied_again",
+    ),
+    "an archive is written below one directory": (
+        "storage/packing.py",
+        'if path.is_absolute() or ".." in path.parts or',
+        "if",
+        "tests/storage/test_packing.py::test_what_no_run_holds_is_refused_and_nothing_stays",
+    ),
     "a lease has one owner": (
         "storage/lease.py",
         "if highest != self._generation:",

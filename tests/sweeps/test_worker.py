@@ -136,7 +136,9 @@ def test_a_training_ends_with_its_worker(job):
     [child] = children(process.pid)
     process.kill()
     process.wait()
+    end = time.monotonic() + 30  # it would sleep for a minute
     while alive(child):
+        assert time.monotonic() < end, "the training goes on"
         time.sleep(0.02)
 
 
