@@ -222,14 +222,19 @@ def caveats(report: Report, called: dict[str, str]) -> list[str]:
 
 
 def gaps(rows: Sequence[dict[str, Any]], called: dict[str, str]) -> list[str]:
-    """'Rainbow has no score on 2 of 57 games: Defender and Surround', for each agent with gaps."""
+    """'Rainbow and IQN have no score on 2 of 57 games: Defender and Surround'."""
     games = len({row["game"] for row in rows})
     absent: dict[str, list[str]] = {}
     for row in rows:
         if not row["runs"]:
-            absent.setdefault(row["agent"], []).append(names.game(row["game"]))
-    return [
-        f"{called[agent]} has no score on {len(missing)} of {names.number_of(games, 'game')}: "
-        f"{names.listed(missing, 8)}."
-        for agent, missing in absent.items()
-    ]
+            absent.setdefault(called[row["agent"]], []).append(names.game(row["game"]))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for agent, missing in absent.items():
+        alike.setdefault(tuple(missing), []).append(agent)
+    found = []
+    for missing, agents in alike.items():
+        verb = "has" if len(agents) == 1 else "have"
+        share = f"{len(missing)} of {names.number_of(games, 'game')}"
+        listed = names.listed(missing, 8)
+        found.append(f"{names.listed(agents)} {verb} no score on {share}: {listed}.")
+    return found

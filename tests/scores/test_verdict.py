@@ -103,6 +103,9 @@ def test_what_is_missing_is_said_once_for_each_agent():
     found = published("DQN", "DreamerV2", games=("pong", "pooyan", "carnival"))
     gaps = verdict.gaps(report.game_rows(found), names.agents(found.agents))
     assert gaps == ["DreamerV2 has no score on 2 of 3 games: Carnival and Pooyan."]
+    found = published("DQN", "DreamerV2", "DreamerV3", games=("pong", "pooyan"))
+    gaps = verdict.gaps(report.game_rows(found), names.agents(found.agents))
+    assert gaps == ["DreamerV2 and DreamerV3 have no score on 1 of 2 games: Pooyan."]
 
 
 def test_other_protocols_and_returns_are_said_at_once():
