@@ -232,9 +232,9 @@ def gaps(rows: Sequence[dict[str, Any]], called: dict[str, str]) -> list[str]:
     for agent, missing in absent.items():
         alike.setdefault(tuple(missing), []).append(agent)
     found = []
-    for missing, agents in alike.items():
+    for games_missed, agents in alike.items():
         verb = "has" if len(agents) == 1 else "have"
-        share = f"{len(missing)} of {names.number_of(games, 'game')}"
-        listed = names.listed(missing, 8)
+        share = f"{len(games_missed)} of {names.number_of(games, 'game')}"
+        listed = names.listed(games_missed, 8)
         found.append(f"{names.listed(agents)} {verb} no score on {share}: {listed}.")
     return found
