@@ -18,6 +18,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import re
 import shlex
 import socket
 import subprocess
@@ -124,8 +125,12 @@ def packages() -> Mapping[str, str]:
         if module in sys.modules
         for name in found
     }
-    found = {name.lower(): importlib.metadata.version(name) for name in sorted(names)}
-    return {"python": platform.python_version()} | found | {"dreamer_tf": VERSION}
+    # Names as package indexes write them, whatever a distribution calls itself.
+    found = {
+        re.sub(r"[-_.]+", "-", name).lower(): importlib.metadata.version(name)
+        for name in sorted(names)
+    }
+    return {"python": platform.python_version()} | found | {"dreamer-tf": VERSION}
 
 
 @functools.cache

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import ml_dtypes  # noqa: F401 - its distribution calls itself ml_dtypes
 import pytest
 
 from dreamer_tf.experiment import session
@@ -51,7 +52,7 @@ def test_a_session_says_what_ran_where(tmp_path, clock):
     assert found["process"] == os.getpid() and found["device"] == "a device" and found["host"]
     assert "pytest" in found["command"] or "-c" in found["command"]  # a worker of xdist
     assert found["packages"]["python"].count(".") == 2
-    assert {"numpy", "dreamer_tf", "absl-py"} <= set(found["packages"])
+    assert {"numpy", "dreamer-tf", "absl-py", "ml-dtypes"} <= set(found["packages"])
 
 
 def test_many_sessions_keep_the_first_and_the_last(tmp_path, clock, monkeypatch):
