@@ -76,6 +76,14 @@ setup(
         ],
         "docs": DOCS,
         "sweep": SWEEP,
+        # Environments; docs/environments.md has a command for each.
+        "box2d": ["gymnasium[box2d]"],
+        "crafter": ["crafter>=1.8,<2"],
+        "highway": ["highway-env>=1.10,<2"],
+        "minatar": ["MinAtar>=1.0.15,<2"],
+        "minigrid": ["minigrid>=3,<4"],
+        "robotics": ["gymnasium-robotics>=1.4,<2"],
+        "vizdoom": ["vizdoom>=1.2.4,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.19,<2.22"],
     },
     entry_points={

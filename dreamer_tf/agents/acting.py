@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from dreamer_tf.agents.encoding import ActionEncoding
 from dreamer_tf.agents.randomness import Stream, fold_seed
-from dreamer_tf.behavior.actor import Actor
+from dreamer_tf.behavior.actor import Actor, masked
+from dreamer_tf.environments.factored import ACTION_MASK
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks.tracing import Traced
@@ -165,27 +166,49 @@ class CompiledPolicy:
         model = self._world_model
         embedding = model.encoder(model.preprocess_observation(observation))
         latent = model.rssm.observe_step(embedding, state.action, is_first, state.latent, seeds[0])
-        policy = self._actor(model.rssm.features(latent))
+        # The environment says here what is allowed; in imagination the model predicts it.
+        mask = observation[ACTION_MASK] if model.mask_entries else None
+        policy = self._actor(model.rssm.features(latent), mask)
         if explore or self._evaluation_action == "sample":
             action = policy.sample(seed=seeds[1])
         else:
             action = tf.cast(policy.mode(), tf.float32)
         if explore and self.exploration_noise:
-            action = self._add_noise(action, seeds[2:])
+            action = self._add_noise(action, seeds[2:], mask)
         return self._encoding.decode(action), PolicyState(latent, action)
 
-    def _add_noise(self, action: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+    def _add_noise(
+        self, action: tf.Tensor, seeds: tf.Tensor, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """DreamerV1's exploration: actions [N, A] with noise, still in [-1, 1] or one-hot."""
-        if not self._encoding.discrete:
-            noise = tf.random.stateless_normal(tf.shape(action), seeds[0]) * self.exploration_noise
-            return tf.clip_by_value(action + noise, -1.0, 1.0)
-        count = tf.shape(action)[0]
-        index = tf.random.stateless_uniform(
-            [count], seeds[0], maxval=self._encoding.size, dtype=tf.int32
-        )
-        random = tf.one_hot(index, self._encoding.size)
+        sizes = self._encoding.choices
+        if not sizes:
+            return self._add_normal(action, seeds[0])
+        masks = [None] * len(sizes) if mask is None else tf.split(mask, sizes, -1)
+        *parts, numbers = self._encoding.split(action)
+        noisy = []
+        for index, (part, allowed) in enumerate(zip(parts, masks, strict=True)):
+            # The first choice, which Discrete actions are, uses the seeds themselves.
+            own = seeds if index == 0 else tf.random.split(seeds[0], 2 * len(sizes))[2 * index :]
+            noisy.append(self._replaced(part, own, allowed))
+        if numbers.shape[-1]:
+            noisy.append(self._add_normal(numbers, tf.random.split(seeds[1], 2)[0]))
+        return tf.concat(noisy, -1)
+
+    def _add_normal(self, numbers: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        noise = tf.random.stateless_normal(tf.shape(numbers), seed) * self.exploration_noise
+        return tf.clip_by_value(numbers + noise, -1.0, 1.0)
+
+    def _replaced(self, part: tf.Tensor, seeds: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        """One-hot [N, n] of which some are random ones."""
+        count, size = tf.shape(part)[0], part.shape[-1]
+        if mask is None:
+            index = tf.random.stateless_uniform([count], seeds[0], maxval=size, dtype=tf.int32)
+        else:
+            logits = masked(tf.zeros_like(part), mask)
+            index = tf.random.stateless_categorical(logits, 1, seeds[0])[:, 0]
         chance = tf.random.stateless_uniform([count, 1], seeds[1])
-        return tf.where(chance < self.exploration_noise, random, action)
+        return tf.where(chance < self.exploration_noise, tf.one_hot(index, size), part)
 
 
 def _check_device(name: str | None) -> str | None:

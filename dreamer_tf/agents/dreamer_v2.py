@@ -24,6 +24,7 @@ from dreamer_tf.agents.protocol import Agent, Rehearsal
 from dreamer_tf.agents.rehearsal import rehearse
 from dreamer_tf.agents.saved import SavedDreamer
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
+from dreamer_tf.environments.factored import ACTION_MASK, random_actions
 from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError
 from dreamer_tf.open_loop.prediction import Inspection
@@ -70,7 +71,7 @@ class DreamerV2Agent(Agent):
 
         Args:
           observation_space: observations by name.
-          action_space: Discrete, or Box in [-1, 1].
+          action_space: Discrete, Box in [-1, 1], or FactoredActions.
           base_dir: base directory of the run; None for a policy without a replay.
           seed: run seed.
           num_environments: N, how many environments `act` chooses actions for.
@@ -255,7 +256,10 @@ class DreamerV2Agent(Agent):
         # Random actions do not touch the policy's state, so a start is remembered until it acts.
         self._begins = self._begins | is_first
         if explore and (self._random_policy or self.agent_steps < self.prefill_steps):
-            self._actions = self._random_actions()
+            mask = observation[ACTION_MASK] if self.learner.world_model.mask_entries else None
+            self._actions = random_actions(
+                self._action_space, self._rng, self.num_environments, mask
+            )
             return self._actions
         started = time.perf_counter()
         # Two counters: the length of an evaluation must not change the training's randomness.
@@ -375,13 +379,6 @@ class DreamerV2Agent(Agent):
         batch = {key: np.asarray(value)[None] for key, value in observation.items()}
         action = self.act(batch, np.array([is_first]))[0]
         return int(action) if isinstance(self._action_space, gymnasium.spaces.Discrete) else action
-
-    def _random_actions(self) -> np.ndarray:
-        count, space = self.num_environments, self._action_space
-        if isinstance(space, gymnasium.spaces.Discrete):
-            return self._rng.integers(space.n, size=count)
-        shape = (count, *action_shape(space))
-        return self._rng.uniform(-1.0, 1.0, shape).astype(np.float32)
 
     def _no_action(self) -> Any:
         if isinstance(self._action_space, gymnasium.spaces.Discrete):

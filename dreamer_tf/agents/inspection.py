@@ -78,13 +78,16 @@ class Inspector:
         """The state of one environment with another last action."""
         return state._replace(action=self._encoding.encode(tf.convert_to_tensor(action)[None]))
 
-    def dream_step(self, state: PolicyState, counter: int, seed: int) -> tuple[Any, PolicyState]:
+    def dream_step(
+        self, state: PolicyState, counter: int, seed: int, mask: np.ndarray | None = None
+    ) -> tuple[Any, PolicyState]:
         """One imagined step of one environment.
 
         Args:
           state: holds the action that is taken in it.
           counter: number of the step, different for every call.
           seed: of the dream.
+          mask: which actions are allowed; None for what the model predicts.
 
         Returns:
           The mode of the actor in the imagined state, and that state with this action.
@@ -92,7 +95,10 @@ class Inspector:
         seeds = fold_seed(self._seed, Stream.DREAM, tf.constant(counter)) + seed
         rssm = self._world_model.rssm
         latent = rssm.imagine_step(state.latent, state.action, seeds)
-        policy = self._actor_critic.actor(rssm.features(latent))
+        features = rssm.features(latent)
+        predicted = self._world_model.action_mask(features)
+        allowed = predicted if mask is None or predicted is None else tf.constant(mask[None])
+        policy = self._actor_critic.actor(features, allowed)
         action = tf.cast(policy.mode(), tf.float32)
         chosen = self._encoding.decode(action)[0].numpy()
         # Gymnasium's Discrete spaces take a plain int.
@@ -114,6 +120,6 @@ class Inspector:
             "predicted_reward": model.reward(features),
             "predicted_discount": model.discount(features, self._updates),
             "value": behavior.value(features),
-            "actor_entropy": behavior.actor(features).entropy(),
+            "actor_entropy": behavior.actor(features, model.action_mask(features)).entropy(),
         }
         return truth, prediction, found

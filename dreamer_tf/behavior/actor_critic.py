@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
+from dreamer_tf.environments.factored import is_discrete
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
@@ -40,6 +41,8 @@ class Trajectory(NamedTuple):
     reward: tf.Tensor  # [H+1, N]
     discount: tf.Tensor  # [H+1, N]
     weight: tf.Tensor  # [H+1, N]
+    # What could be chosen, one [H, N, values of choices] bool; empty without action masks.
+    masks: tuple[tf.Tensor, ...] = ()
 
 
 @configurable(denylist=["feature_size", "action_space", "rng", "precision"])
@@ -68,7 +71,7 @@ class ActorCritic(Module):
 
         Args:
           feature_size: F.
-          action_space: Discrete or Box.
+          action_space: Discrete, Box or FactoredActions.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
           horizon: H, imagined steps (Table D1: 15).
@@ -93,7 +96,7 @@ class ActorCritic(Module):
           UserError: a number is out of its range, or an unknown baseline.
         """
         super().__init__(precision)
-        discrete = isinstance(action_space, gymnasium.spaces.Discrete)
+        discrete = is_discrete(action_space)
         if gradient_mixing is None:
             gradient_mixing = 1.0 if discrete else 0.0
         if entropy_scale is None:
@@ -145,16 +148,21 @@ class ActorCritic(Module):
         seeds = tf.reshape(tf.random.split(seed, 2 * self.horizon), [self.horizon, 2, 2])
 
         def advance(
-            carry: tuple[LatentState, tf.Tensor], seeds: tf.Tensor
-        ) -> tuple[LatentState, tf.Tensor]:
-            state, _ = carry
+            carry: tuple[LatentState, tf.Tensor, tuple[tf.Tensor, ...]], seeds: tf.Tensor
+        ) -> tuple[LatentState, tf.Tensor, tuple[tf.Tensor, ...]]:
+            state = carry[0]
             # An action is not to be improved through the input of later actions, only through
             # the states and rewards that follow it.
-            action = self.actor(tf.stop_gradient(rssm.features(state))).sample(seed=seeds[0])
-            return rssm.imagine_step(state, action, seeds[1]), action
+            features = tf.stop_gradient(rssm.features(state))
+            mask = world_model.action_mask(features)
+            action = self.actor(features, mask).sample(seed=seeds[0])
+            kept = () if mask is None else (mask,)
+            return rssm.imagine_step(state, action, seeds[1]), action, kept
 
         first_action = tf.zeros([start.deter.shape[0], self.actor.action_size])
-        states, action = tf.scan(advance, seeds, (start, first_action))
+        entries = world_model.mask_entries
+        first_mask = (tf.ones([start.deter.shape[0], entries], tf.bool),) if entries else ()
+        states, action, masks = tf.scan(advance, seeds, (start, first_action, first_mask))
         states = LatentState(  # [H+1, N, ...]
             *(tf.concat([first[None], rest], 0) for first, rest in zip(start, states, strict=True))
         )
@@ -162,9 +170,9 @@ class ActorCritic(Module):
         # Whether the episode ended at the start is known, so its discount is not predicted.
         first = world_model.discount_target(is_terminal, update)
         discount = tf.concat([first[None], world_model.discount(features[1:], update)], 0)
-        return Trajectory(
-            features, action, world_model.reward(features), discount, cumulative_weights(discount)
-        )
+        reward, weight = world_model.reward(features), cumulative_weights(discount)
+        # The masks themselves, because a prediction may round to another side of 0.5 next time.
+        return Trajectory(features, action, reward, discount, weight, masks)
 
     def values_and_targets(
         self, trajectory: Trajectory, update: tf.Tensor
@@ -181,7 +189,9 @@ class ActorCritic(Module):
         value = self.value(trajectory.features)  # [H+1, N]
         reward = trajectory.reward
         if self._entropy_in_returns:
-            entropy = self.actor(tf.stop_gradient(trajectory.features)).entropy()
+            # The last state has no action, and its entropy is not used.
+            masks = [tf.concat([mask, tf.ones_like(mask[:1])], 0) for mask in trajectory.masks]
+            entropy = self.actor(tf.stop_gradient(trajectory.features), *masks).entropy()
             reward += self._entropy_scale(update) * entropy  # [H+1, N]
         target = lambda_return(
             reward[:-1], value[:-1], trajectory.discount[:-1], value[-1], self._lambda
@@ -207,7 +217,8 @@ class ActorCritic(Module):
         """
         acting = slice(self._first_action, self._first_action + self.horizon - 1)
         features = tf.stop_gradient(trajectory.features[acting])  # [H-1, N, F]
-        policy = self.actor(features)  # batch [H-1, N]
+        masks = [mask[acting] for mask in trajectory.masks]
+        policy = self.actor(features, *masks)  # batch [H-1, N]
         mixing = self._mixing(update)
         terms = {}
         if self.uses_reinforce:

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 
+from dreamer_tf.environments.factored import FactoredActions, mask_size
 from dreamer_tf.errors import UserError
 
-Observation = Mapping[str, np.ndarray]  # arrays by name: images [H, W, C], vectors [K]
+# Arrays by name: images [H, W, C] uint8, planes [H, W, C] bool, vectors [K] float32, uint8 or bool.
+Observation = Mapping[str, np.ndarray]
 # Observations give their names to losses and layers, and these names are taken.
 RESERVED_NAMES = ("kl", "reward", "discount", "model", "actor", "critic", "linear")
 
@@ -35,9 +37,11 @@ def action_shape(space: gymnasium.Space) -> tuple[int, ...]:
 
 
 def action_size(space: gymnasium.Space) -> int:
-    """A: number of actions (Discrete) or of action dimensions (Box)."""
+    """A: number of actions (Discrete), of action dimensions (Box), or of both in all parts."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return int(space.n)
+    if isinstance(space, FactoredActions):
+        return mask_size(space) + space.numbers
     return math.prod(action_shape(space))
 
 
@@ -49,8 +53,9 @@ class Environment(abc.ABC):
 
     Attributes:
       name: for directories and score files.
-      observation_space: uint8 images [H, W, C] and float vectors [K] by name.
-      action_space: Discrete, or Box in [-1, 1].
+      observation_space: images and vectors by name, as `Observation` says. A bool vector named
+        `action_mask` says which actions are allowed.
+      action_space: Discrete, Box in [-1, 1], or `FactoredActions`.
       frames_per_step: action repeat.
       protocol: short name of the evaluation protocol, for score files.
       max_steps: agent steps after which the environment itself truncates an episode; None if there

@@ -4,11 +4,12 @@
 # Gymnasium imports what stands there.
 PACKAGES = (
     *("ale_py", "bsuite", "crafter", "gymnasium_robotics", "highway_env", "minatar", "minigrid"),
-    *("miniworld", "mo_gymnasium", "popgym", "procgen", "shimmy"),
+    *("miniworld", "mo_gymnasium", "popgym", "procgen", "shimmy", "vizdoom"),
 )
 
 WORD = r"[A-Za-z0-9_-]*"
 _ID = r"(?:(?P<package>[\w.]+):)?(?:[\w-]+/)?[\w.-]*"  # [package:][namespace/]name-version
+_NAME = r"[\w.-]*"  # of an observation
 _PATTERN = r"[\w.*?-]*"  # of the names of observations
 # Parameters that take text, and the form of the text. None of the forms can be a path.
 TEXTS = {
@@ -19,6 +20,8 @@ TEXTS = {
     "ControlSuiteEnvironment.domain_name": WORD,
     "ControlSuiteEnvironment.task_name": WORD,
     "ControlSuiteEnvironment.observations": WORD,
+    "create_gym_environment.action_mask": _NAME,
+    "create_gym_environment.channels_first": _NAME,
     "create_gym_environment.id": _ID,
     "create_agent.agent_name": WORD,
     "Decoder.activation": WORD,
@@ -28,6 +31,7 @@ TEXTS = {
     "Encoder.activation": WORD,
     "Encoder.image_keys": _PATTERN,
     "Encoder.vector_keys": _PATTERN,
+    "FilterObservation.filter_keys": _NAME,
     "GaussianLatent.std_bound": WORD,
     "Learner.evaluation_action": WORD,
     "Learner.policy_device": r"/?(?:device:)?[A-Za-z]+(?::\d+)?",
@@ -38,16 +42,27 @@ TEXTS = {
     "WorldModel.reward_transform": WORD,
 }
 # Parameters that take dicts with the names of observations as keys.
-BY_NAME = ("create_gym_environment.one_hot", "create_gym_environment.scale")
+BY_NAME = (
+    *("create_gym_environment.one_hot", "create_gym_environment.planes"),
+    "create_gym_environment.scale",
+)
 _SCHEDULES = ("exponential_schedule", "horizon_schedule", "linear_schedule", "warmup_schedule")
 _ENVIRONMENTS = (
     *("AtariEnvironment", "Catch", "ControlSuiteEnvironment", "create_gym_environment"),
 )
+_WRAPPERS = (
+    *("ClipReward", "FilterObservation", "FlattenObservation", "GrayscaleObservation"),
+    *("MaxAndSkipObservation", "ResizeObservation", "StickyAction", "TimeAwareObservation"),
+    *("TimeLimit", "TransformReward"),
+)
+# What imports a package when it is made.
+IMPORTING = {"Crafter": "crafter"}
 # Parameters that take references, and what they may refer to.
 REFERENCES = {
     "ActorCritic.entropy_scale": _SCHEDULES,
     "ActorCritic.gradient_mixing": _SCHEDULES,
-    "create_gym_environment.factory": ("Catch",),
+    "create_gym_environment.factory": ("Catch", "Crafter"),
+    "create_gym_environment.wrappers": _WRAPPERS,
     "DreamerRunner.create_environment_fn": _ENVIRONMENTS,
     "EpisodeReplay.sampling": ("ReleasedSampling", "UniformSampling"),
     "Optimizer.learning_rate": _SCHEDULES,

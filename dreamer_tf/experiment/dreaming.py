@@ -11,6 +11,7 @@ import numpy as np
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.environments.factored import ACTION_MASK, random_actions
 from dreamer_tf.environments.interface import Environment, Observation
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment.guard import ask
@@ -76,13 +77,15 @@ def in_environment(
             )
     while not ended and len(truth) < context + length:
         if random:
-            action = environment.action_space.sample()
+            action = _random_action(environment, observation)
             state = inspector.with_action(state, action)
         observation, ended = _step(environment, action)
-        action, state = inspector.dream_step(state, len(truth), seed)
+        action, state = inspector.dream_step(state, len(truth), seed, _mask(observation))
         truth.append(observation)
         prediction.append(inspector.reconstruct(state))
-    return OpenLoop(inspector.preprocess(_stack(truth)), _stack(prediction), context)
+    seen, dreamt = inspector.preprocess(_stack(truth)), _stack(prediction)
+    predicted = {key: value for key, value in seen.items() if key in dreamt}
+    return OpenLoop(predicted, dreamt, context)
 
 
 def in_replay(
@@ -116,6 +119,19 @@ def in_replay(
             f"No stored episode has {context + length} steps: lower --frames or --context."
         )
     return agent.learner.inspector.inspect(sequences, context).dream
+
+
+def _mask(observation: Observation) -> np.ndarray | None:
+    """What the environment allows, where it says so; it carries the actions out."""
+    mask = observation.get(ACTION_MASK)
+    return mask if mask is not None and mask.dtype == bool else None
+
+
+def _random_action(environment: Environment, observation: Observation) -> Any:
+    space, mask = environment.action_space, _mask(observation)
+    if mask is None:
+        return space.sample()
+    return random_actions(space, space.np_random, 1, mask[None])[0]
 
 
 def _step(environment: Environment, action: Any) -> tuple[Observation, bool]:

@@ -35,8 +35,8 @@ _SHARED = """action_repeat action_space activation base_dir batch_size create_en
     min_replay_history minimum_std mse_loss name network nn_scale noisy num_atoms
     num_blocks num_environments num_layers num_quantile_samples num_tau_prime_samples
     num_tau_samples num_updates_per_train_step observation_space optimizer precision
-    prioritize_ends quantile_embedding_dim replay_scheme rng seed stack_size stack_sizes
-    steps target_update_period units update_horizon update_period variables vector_keys
+    prioritize_ends quantile_embedding_dim replay_scheme rng scale seed stack_size
+    stack_sizes steps target_update_period units update_horizon update_period variables vector_keys
     vmax vmin"""
 SHARED = frozenset(_SHARED.split())
 

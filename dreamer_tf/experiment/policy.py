@@ -1,5 +1,6 @@
 """Policies in Python: train one, load one, let it act, evaluate it, see what its model predicts."""
 
+import inspect
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -160,7 +161,7 @@ class Policy:
 
     def dream(
         self,
-        path: str,
+        path: str | os.PathLike,
         actions: str = "policy",
         *,
         context: int = 5,
@@ -186,6 +187,7 @@ class Policy:
           UserError: the agent has no world model, the path cannot be written, or the episodes are
             too short.
         """
+        path = os.fspath(path)
         gif.check_path(path)
         agent = dreaming.with_world_model(self.agent)
         if actions == "replay":
@@ -285,9 +287,10 @@ def as_environment(environment: gymnasium.Env | Environment | EnvironmentLike) -
       UserError: it is neither.
     """
     if isinstance(environment, gymnasium.Env):
+        accepted = list(inspect.signature(GymEnvironment.__init__).parameters.values())[2:]
         settings = {
-            name: parameter(f"create_gym_environment.{name}", default)
-            for name, default in (("image_size", 64), ("scale", None), ("one_hot", None))
+            setting.name: parameter(f"create_gym_environment.{setting.name}", setting.default)
+            for setting in accepted
         }
         return GymEnvironment(environment, **settings)
     return complete(environment)

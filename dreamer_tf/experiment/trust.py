@@ -31,6 +31,7 @@ from dreamer_tf.experiment.allowed import (
     BY_NAME,
     DOPAMINE,
     DOPAMINE_REFERENCES,
+    IMPORTING,
     PACKAGES,
     REFERENCES,
     TEXTS,
@@ -251,7 +252,7 @@ class _Checker:
         if package is not None:
             self._package(where, value, package)
 
-    def _package(self, where: str, value: str, package: str) -> None:
+    def _package(self, where: str, value: Any, package: str) -> None:
         """Gymnasium imports the package before the colon of an id."""
         if package in sys.modules:
             return
@@ -275,6 +276,8 @@ class _Checker:
             allowed = tuple({name for names in REFERENCES.values() for name in names})
         if not ours or short not in allowed:
             raise self._refused(f"binds {where} to {value!r}, which is not allowed there")
+        if short in IMPORTING:
+            self._package(where, value, IMPORTING[short])
 
     def _find(self, selector: str, reference: gin_text.Reference | None = None) -> Any:
         """The configurable of a name."""

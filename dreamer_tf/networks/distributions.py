@@ -40,6 +40,22 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
         return tf.reshape(one_hots, tf.concat([[1], tf.shape(probs)], 0))
 
 
+class MaskedOneHot(StraightThroughOneHot):
+    """One-hot categorical of which some classes have the probability 0 and are never drawn.
+
+    Inverting rounded sums could draw such a class once in a long while. TensorFlow's kernel sums
+    one class after the other, so one without probability has no place to fall into.
+    """
+
+    def _draw(self, n: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        logits = self.logits_parameter()
+        classes = logits.shape[-1]
+        flat = tf.reshape(logits, [-1, classes])
+        drawn = tf.random.stateless_categorical(flat, n, seed, tf.int32)  # [M, n]
+        shape = tf.concat([[n], tf.shape(logits)], 0)
+        return tf.reshape(tf.one_hot(tf.transpose(drawn), classes, dtype=self.dtype), shape)
+
+
 class StraightThroughBernoulli(tfd.Bernoulli):
     """Binary variables with straight-through gradients (paper, Appendix C, binary latents)."""
 

@@ -17,6 +17,7 @@ import gymnasium
 import msgspec
 import numpy as np
 
+from dreamer_tf.environments.factored import choices
 from dreamer_tf.replay.ring import CHUNK, Ring
 from dreamer_tf.replay.streams import Stream
 from dreamer_tf.storage.schema import Count, Rng
@@ -198,10 +199,11 @@ def check_values(
         for start in range(stream.first, stream.count, _BLOCK):
             end = min(start + _BLOCK, stream.count)
             _check_flags(ring.steps("flags", index, start, end), stream, index, start)
-            if isinstance(action_space, gymnasium.spaces.Discrete):
-                action = ring.steps("action", index, start, end)
-                if ((action < 0) | (action >= action_space.n)).any():
-                    raise Damage(f"an action of stream {index} is unknown from step {start:,} on")
+            sizes = choices(action_space)
+            action = ring.steps("action", index, start, end).reshape(end - start, -1)
+            chosen = action[:, : len(sizes)]
+            if ((chosen < 0) | (chosen >= np.array(sizes)) | (chosen != chosen.round())).any():
+                raise Damage(f"an action of stream {index} is unknown from step {start:,} on")
         for key in ring.arrays:
             some = samples if key.startswith("observation.") else None
             _check_numbers(ring, key, stream, index, some)
@@ -223,12 +225,16 @@ def _check_flags(flags: np.ndarray, stream: Stream, index: int, start: int) -> N
 
 def _check_numbers(ring: Ring, key: str, stream: Stream, index: int, samples: int | None) -> None:
     array = ring.arrays[key]
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype.kind not in "fb":
         return
     steps = max(1, CHUNK // max(1, array[0].nbytes))
     starts = np.arange(stream.first, stream.count, steps)
     if samples is not None and len(starts) > samples:
         starts = np.random.default_rng().choice(starts, samples, replace=False)
     for start in starts.tolist():
-        if not np.isfinite(ring.steps(key, index, start, min(start + steps, stream.count))).all():
+        values = ring.steps(key, index, start, min(start + steps, stream.count))
+        # A bool is a byte, and no other than 0 and 1 is one.
+        if array.dtype == bool and (values.view(np.uint8) > 1).any():
+            raise Damage(f"{key} of stream {index} is not bool from step {start:,} on")
+        if not np.isfinite(values).all():
             raise Damage(f"{key} of stream {index} is not finite from step {start:,} on")

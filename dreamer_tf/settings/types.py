@@ -68,6 +68,9 @@ def _fits(value: Any, kind: Any) -> bool:
         kind = origin = kind.__origin__  # what is not a number has a description, but no bounds
     if collections.abc.Callable in (origin, typing.get_origin(origin)):
         return callable(value)
+    members = [member for member in typing.get_args(kind) if member is not Ellipsis]
+    if origin in (tuple, list) and any(_is_callable(member) for member in members):
+        return isinstance(value, tuple | list) and all(_fits(item, members[0]) for item in value)
     if _is_other_class(origin):
         # An interface that is not checked at run time: what lacks a member fails where it is used.
         if getattr(origin, "_is_protocol", False):
@@ -80,6 +83,10 @@ def _fits(value: Any, kind: Any) -> bool:
     except (msgspec.ValidationError, UnicodeError):  # half of a surrogate pair is no text
         return False
     return True
+
+
+def _is_callable(kind: Any) -> bool:
+    return collections.abc.Callable in (kind, typing.get_origin(kind))
 
 
 def _is_union(kind: Any) -> bool:

@@ -7,10 +7,11 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.environments.factored import ACTION_MASK, has_mask, is_discrete, mask_size
 from dreamer_tf.environments.interface import action_size
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.decoders import Decoder
-from dreamer_tf.networks.distributions import tfd, unit_normal
+from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import Encoder
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
@@ -101,7 +102,7 @@ class WorldModel(Module):
         """
         super().__init__(precision)
         if kl_scale is None:
-            kl_scale = 0.1 if isinstance(action_space, gymnasium.spaces.Discrete) else 1.0
+            kl_scale = 0.1 if is_discrete(action_space) else 1.0
         self._discount = as_schedule(discount)
         self._kl_scale = as_schedule(kl_scale)
         self._kl_balance = kl_balance
@@ -115,15 +116,26 @@ class WorldModel(Module):
         self.encoder = Encoder(observation_space, **sizes)
         self.rssm = RSSM(self.encoder.size, action_size(action_space), **sizes)
         self.feature_size = self.rssm.feature_size
-        self.decoder = Decoder(observation_space, self.feature_size, **sizes)
+        predicted = dict(observation_space.spaces)
+        self.mask_entries = 0
+        if has_mask(observation_space, action_space):
+            # A head of its own predicts it, so that imagination need not decode everything.
+            self.mask_entries = mask_size(action_space)
+            del predicted[ACTION_MASK]
+        self.decoder = Decoder(gymnasium.spaces.Dict(predicted), self.feature_size, **sizes)
         with gin.config_scope("reward"):
             self._reward = MLP(self.feature_size, {"mean": 1}, name="reward", **sizes)
         self._discount_head = None
         if predict_discount:
             with gin.config_scope("discount"):
                 self._discount_head = MLP(self.feature_size, {"logit": 1}, name="discount", **sizes)
-        self._scales = dict.fromkeys(observation_space.spaces, image_scale)
-        self._scales |= {"reward": reward_scale, "discount": discount_scale}
+        self._mask_head = None
+        if self.mask_entries:
+            outputs = {"logits": self.mask_entries}
+            with gin.config_scope(ACTION_MASK):
+                self._mask_head = MLP(self.feature_size, outputs, name=ACTION_MASK, **sizes)
+        self._scales = dict.fromkeys(predicted, image_scale)
+        self._scales |= {"reward": reward_scale, "discount": discount_scale, ACTION_MASK: 1.0}
         self.loss_floors = self.decoder.loss_floors
 
     def preprocess(self, batch: Batch) -> Batch:
@@ -245,7 +257,7 @@ class WorldModel(Module):
             )
         )
         prediction = self.decode(states)
-        return {key: truth[key] for key in prediction}, prediction
+        return {key: value for key, value in truth.items() if key in prediction}, prediction
 
     def decode(self, state: LatentState) -> dict[str, tf.Tensor]:
         """Mean of each observation in a state, float32; images are in [-0.5, 0.5]."""
@@ -301,6 +313,19 @@ class WorldModel(Module):
             return tf.fill(tf.shape(features)[:-1], self._discount(update))
         return tf.sigmoid(self._discount_head(features)["logit"][..., 0])
 
+    def action_mask(self, features: tf.Tensor) -> tf.Tensor | None:
+        """Which actions the model takes for allowed in a state.
+
+        Args:
+          features: [..., F].
+
+        Returns:
+          [..., values of choices] bool; None if the environment has no mask.
+        """
+        if self._mask_head is None:
+            return None
+        return self._mask_head(features)["logits"] > 0.0
+
     def _predictions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
         """Distributions of all targets, for features [B, T, F]."""
 
@@ -314,6 +339,8 @@ class WorldModel(Module):
             logit = self._discount_head(view("discount"))["logit"][..., 0]
             # The target gamma * (1 - is_terminal) is a soft label, which float32 allows.
             predictions["discount"] = tfd.Bernoulli(logits=logit, dtype=tf.float32)
+        if self._mask_head is not None:
+            predictions[ACTION_MASK] = binary(self._mask_head(features)["logits"], 1)
         return predictions
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.agents.learner import Learner
+from dreamer_tf.environments.factored import FactoredActions
 from dreamer_tf.errors import UserError
 from tests.small_models import configure, make_learner, sequences
 
@@ -127,3 +129,57 @@ def test_each_batch_size_is_compiled_once():
     assert acting.compiled(True, 2) is acting.compiled(True, 2)
     assert acting.compiled(True, 2) is not acting.compiled(True, 3)
     assert acting.compiled(True, 2) is not acting.compiled(False, 2)
+
+
+FACTORED = FactoredActions([3, 2], 1)
+MASKED = gymnasium.spaces.Dict(
+    {
+        "vector": gymnasium.spaces.Box(-1, 1, (3,), np.float32),
+        "action_mask": gymnasium.spaces.Box(0, 1, (5,), np.dtype(bool)),
+    }
+)
+
+
+@pytest.mark.parametrize("explore", [True, False])
+def test_acting_respects_the_mask_also_with_noise(explore):
+    configure("Learner.exploration_noise=0.9")
+    learner = Learner(MASKED, FACTORED, seed=0)
+    mask = np.array([[True, False, True, False, True]] * 200)
+    seen = {**observation(size=200), "action_mask": mask}
+    state, first = learner.acting.initial_state(200), np.ones(200, bool)
+    actions, _ = learner.acting.step(seen, first, state, 0, explore)
+    assert all(map(FACTORED.contains, actions))
+    assert set(actions[:, 0]) <= {0, 2} and set(actions[:, 1]) == {1}
+    if explore:  # nine of ten choices are random ones
+        assert set(actions[:, 0]) == {0, 2} and len(set(actions[:, 2])) > 100
+
+
+def test_imagination_takes_the_predicted_mask():
+    """And its losses take the masks that were there when the actions were drawn."""
+    configure("ActorCritic.entropy_in_returns=True")
+    learner = Learner(MASKED, FACTORED, seed=0)
+    model, behavior = learner.world_model, learner.actor_critic
+    logits = model._mask_head._heads["logits"]
+    logits.bias.assign([9.0, -9.0, 9.0, -9.0, 9.0])
+    start = model.rssm.initial(64)
+    update = tf.constant(0, tf.int64)
+    trajectory = behavior.imagine(model, start, tf.zeros([64], tf.bool), [1, 2], update)
+    assert trajectory.masks[0].shape == (3, 64, 5) and trajectory.action.shape == (3, 64, 6)
+    np.testing.assert_array_equal(tf.reduce_sum(trajectory.action, [0, 1])[1::2][:2], 0.0)
+    value, target = behavior.values_and_targets(trajectory, update)
+    loss, entropy = behavior.actor_loss(trajectory, value, target, update)
+    assert np.isfinite(loss) and np.isfinite(entropy).all() and np.abs(loss) < 1e3
+
+
+def test_the_mask_is_learned_by_a_head_of_its_own():
+    configure("world_model/Optimizer.learning_rate=0.01")
+    learner = Learner(MASKED, FACTORED, seed=0)
+    assert learner.world_model.decoder.keys == ["vector"]
+    batch = sequences()
+    mask = np.broadcast_to([True, False, True, False, True], (*batch.reward.shape, 5)).copy()
+    batch = batch._replace(
+        observation={**batch.observation, "action_mask": mask},
+        action=np.zeros((*batch.reward.shape, 3), np.float32),
+    )
+    losses = [float(learner.update(batch)["action_mask_loss"]) for _ in range(40)]
+    assert losses[-1] < 0.5 * losses[0]

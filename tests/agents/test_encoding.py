@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dreamer_tf.agents.encoding import ActionEncoding
+from dreamer_tf.environments.factored import FactoredActions
 from tests.small_models import sequences
 
 DISCRETE = gymnasium.spaces.Discrete(4)
@@ -46,3 +47,17 @@ def test_a_batch_has_the_fields_of_its_sequences():
     assert batch.action.shape == (3, 6, 3)
     for name in ("reward", "is_first", "is_last", "is_terminal"):
         np.testing.assert_array_equal(getattr(batch, name), getattr(found, name), err_msg=name)
+
+
+def test_factored_actions_are_one_hot_parts_and_numbers():
+    space = FactoredActions([2, 3], 2)
+    encoding = ActionEncoding(space)
+    assert encoding.size == 7 and not encoding.discrete
+    space.seed(0)
+    actions = np.stack([space.sample() for _ in range(12)]).reshape(3, 4, 4)
+    encoded = encoding.encode(tf.constant(actions)).numpy()
+    assert encoded.shape == (3, 4, 7)
+    np.testing.assert_array_equal(np.argmax(encoded[..., 2:5], -1), actions[..., 1])
+    np.testing.assert_array_equal(encoded[..., 5:], actions[..., 2:])
+    back = encoding.decode(tf.reshape(encoded, [12, 7]))
+    np.testing.assert_array_equal(back, actions.reshape(12, 4))

@@ -157,7 +157,8 @@ def test_what_a_shipped_file_records_is_allowed(path):
 @pytest.fixture(scope="module")
 def configurables():
     """Everything that gin knows after all modules of this package have been imported."""
-    commands = ("train", "evaluate", "dream", "compare")  # they define flags of one name
+    # They define flags of one name.
+    commands = ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack")
     for module in pkgutil.walk_packages(dreamer_tf.__path__, "dreamer_tf."):
         if module.name.rpartition(".")[2] not in commands:
             importlib.import_module(module.name)

@@ -172,18 +172,18 @@ def test_critic_loss_differentiates_neither_targets_nor_states():
     model, behavior = make()
     trajectory, _, target = random_trajectory(model.feature_size)
     with tf.GradientTape() as tape:
-        tape.watch([*trajectory, target])
+        tape.watch([*trajectory[:5], target])
         loss, _ = behavior.critic_loss(trajectory, target)
-    assert tape.gradient(loss, [*trajectory, target]) == [None] * 6
+    assert tape.gradient(loss, [*trajectory[:5], target]) == [None] * 6
 
 
 def test_reinforce_does_not_differentiate_its_returns():
     model, behavior = make("ActorCritic.gradient_mixing=1.0")
     trajectory, value, target = random_trajectory(model.feature_size)
     with tf.GradientTape() as tape:
-        tape.watch([*trajectory, value, target])
+        tape.watch([*trajectory[:5], value, target])
         loss, _ = behavior.actor_loss(trajectory, value, target, UPDATE)
-    assert tape.gradient(loss, [*trajectory, value, target]) == [None] * 7
+    assert tape.gradient(loss, [*trajectory[:5], value, target]) == [None] * 7
 
 
 @pytest.mark.parametrize("stop", [True, False])

@@ -136,14 +136,6 @@ def test_unbounded_actions_can_be_given_bounds():
     np.testing.assert_array_equal(bounded.actions[-1], [2.0, 2.0])
 
 
-def test_flattened_observations_are_a_vector():
-    space = gymnasium.spaces.Dict({"arm": VECTOR, "kind": Discrete(3)})
-    with pytest.raises(UserError, match="FlattenObservation"):
-        GymEnvironment(wrapped := Spaces(space, Discrete(2)))
-    flat = GymEnvironment(gymnasium.wrappers.FlattenObservation(wrapped))
-    assert flat.observation_space["vector"].shape == (6,)
-
-
 IMAGE = Box(0, 255, (8, 8, 3), np.uint8)
 
 
@@ -265,12 +257,11 @@ def test_a_factory_of_the_user_trains_with_the_command(tmp_path):
 @pytest.mark.parametrize(
     "observation,action,words",
     [
-        (Discrete(5), Discrete(2), "FlattenObservation"),
-        (gymnasium.spaces.Tuple([VECTOR]), Discrete(2), "FlattenObservation"),
-        (Box(-1, 1, (4, 4)), Discrete(2), "FlattenObservation"),
-        (Box(0, 255, (64, 64, 4), np.uint8), Discrete(2), "TransformObservation"),
+        (gymnasium.spaces.Sequence(VECTOR), Discrete(2), "a Sequence.*TransformObservation"),
+        (gymnasium.spaces.Graph(VECTOR, None), Discrete(2), "a Graph.*FilterObservation"),
         (gymnasium.spaces.Dict({"reward": VECTOR}), Discrete(2), "rename it"),
-        (VECTOR, gymnasium.spaces.MultiDiscrete([2, 3]), "ActionWrapper"),
+        (Box(0, 255, (4, 8, 8, 3), np.uint8), Discrete(2), "remove the wrapper that stacks"),
+        (VECTOR, gymnasium.spaces.Text(5), "ActionWrapper"),
         (VECTOR, Box(-np.inf, np.inf, (1,)), "TransformAction"),
     ],
 )
@@ -393,8 +384,83 @@ def test_an_unknown_id_names_the_module_that_registers_it(id, words):
 
 
 def test_a_refused_key_can_be_left_out():
-    space = gymnasium.spaces.Dict({"image": IMAGE, "direction": Discrete(4)})
-    with pytest.raises(UserError, match=r"'direction' is a Discrete.*FilterObservation"):
+    space = gymnasium.spaces.Dict({"image": IMAGE, "plan": gymnasium.spaces.Sequence(VECTOR)})
+    with pytest.raises(UserError, match=r"'plan' is a Sequence.*FilterObservation"):
         GymEnvironment(wrapped := Spaces(space, Discrete(2)))
     kept = gymnasium.wrappers.FilterObservation(wrapped, ["image"])
     assert set(GymEnvironment(kept).observation_space.spaces) == {"image"}
+
+
+def test_stacked_frames_are_refused_with_the_reason():
+    stacked = gymnasium.wrappers.FrameStackObservation(Spaces(IMAGE, Discrete(2)), 4)
+    with pytest.raises(UserError, match="the model remembers them itself: remove the wrapper"):
+        GymEnvironment(stacked)
+
+
+class Masked(Spaces):
+    """Says in info, and as an observation, what is allowed: one action in turn."""
+
+    def __init__(self, action=None):
+        super().__init__(
+            gymnasium.spaces.Dict({"arm": VECTOR, "legal": gymnasium.spaces.MultiBinary(3)}),
+            action or Discrete(3, start=5),
+        )
+
+    def _observation(self):
+        mask = np.arange(3) == len(self.actions) % 3
+        return {"arm": VECTOR.sample(), "legal": mask.astype(np.int8)}, {"action_mask": mask}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observation()
+
+    def step(self, action):
+        _, *rest, _ = super().step(action)
+        observation, info = self._observation()
+        return (observation, *rest, info)
+
+
+@pytest.mark.parametrize("action_mask", ["info", "legal"])
+def test_an_action_mask_becomes_an_observation(action_mask):
+    environment = GymEnvironment(Masked(), action_mask=action_mask)
+    assert environment.observation_space["action_mask"].shape == (3,)
+    assert ("legal" in environment.observation_space.spaces) == (action_mask == "info")
+    np.testing.assert_array_equal(environment.reset()["action_mask"], [True, False, False])
+    observation = environment.step(0)[0]
+    np.testing.assert_array_equal(observation["action_mask"], [False, True, False])
+    assert environment.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize(
+    ("action", "action_mask", "words"),
+    [
+        (None, "lega", "has no such observation.*arm, legal"),
+        (Box(-1, 1, (2,)), "info", "has no actions to choose from"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_an_error(action, action_mask, words):
+    with pytest.raises(UserError, match=words):
+        GymEnvironment(Masked(action), action_mask=action_mask)
+
+
+def test_a_missing_mask_is_named():
+    environment = GymEnvironment(Spaces(VECTOR, Discrete(2)), action_mask="info")
+    with pytest.raises(ValueError, match="info has no action_mask"):
+        environment.reset()
+
+
+def test_pixels_take_what_is_rendered():
+    environment = create_gym_environment("CartPole-v1", pixels=True)
+    assert environment.observation_space["image"].shape == (64, 64, 3)
+    first = environment.reset(seed=3)["image"]
+    assert first.max() > first.min()
+    assert any((environment.step(1)[0]["image"] != first).any() for _ in range(5))
+    with pytest.raises(UserError, match="create it with render_mode='rgb_array'"):
+        create_gym_environment("CartPole-v1", pixels=True, render_mode=None)
+
+
+def test_native_sizes_are_kept_on_request():
+    space = Box(0, 255, (210, 160, 3), np.uint8)
+    environment = GymEnvironment(Spaces(space, Discrete(2)), image_size=None)
+    assert environment.observation_space["image"].shape == (210, 160, 3)
+    assert environment.reset()["image"].shape == (210, 160, 3) and not environment.notes

@@ -91,9 +91,9 @@ def test_the_dreamt_action_is_the_one_that_is_taken(stored, monkeypatch):
     inspector, given = found.agent.learner.inspector, []
     dream_step = inspector.dream_step
 
-    def spy(state, counter, seed):
+    def spy(state, *arguments):
         given.append(int(np.argmax(state.action)))
-        return dream_step(state, counter, seed)
+        return dream_step(state, *arguments)
 
     monkeypatch.setattr(inspector, "dream_step", spy)
     for random in (False, True):

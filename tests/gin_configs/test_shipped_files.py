@@ -10,6 +10,7 @@ import pytest
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.experiment import gin_files, gin_stack, launch
 from dreamer_tf.replay.episode_replay import Sequences
+from tests.environments import packages
 from tests.gin_configs.learners import random_batch
 from tests.helpers import TINY
 
@@ -24,8 +25,9 @@ def test_the_shipped_files_are_found():
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_shipped_file_parses_and_constructs(name, tmp_path):
+def test_a_shipped_file_parses_and_constructs(name, tmp_path, monkeypatch):
     """With its own sizes, but a small replay."""
+    packages.pretend(monkeypatch)
     short = ["Runner.training_steps=10", "Runner.max_steps_per_episode=10"]
     gin_files.parse([name], ["EpisodeReplay.capacity=1000", "EpisodeReplay.reserve=20", *short])
     runner = launch.make_runner(str(tmp_path), 0)

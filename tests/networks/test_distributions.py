@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dreamer_tf.networks import placement
 from dreamer_tf.networks.distributions import (
+    MaskedOneHot,
     StraightThroughBernoulli,
     StraightThroughOneHot,
     TruncatedNormal,
@@ -112,3 +113,15 @@ def test_one_hot_samples_are_those_of_tfp_beside_a_gpu(shape, count, monkeypatch
     theirs = tfd.OneHotCategorical(logits=logits, dtype=tf.float32).sample(count, seed=SEED)
     np.testing.assert_array_equal(ours, theirs)
     assert ours.shape == theirs.shape
+
+
+def test_a_class_without_probability_is_never_drawn():
+    """Wherever it stands, and however small the others are."""
+    logits = tf.constant([-1e9, -30.0, -1e9, 0.0, -1e9])
+    many = MaskedOneHot(logits=tf.tile(logits[None], [1_000_000, 1]), dtype=tf.float32)
+    counts = tf.reduce_sum(many.sample(seed=[1, 2]), 0).numpy()
+    assert counts[0] == counts[2] == counts[4] == 0 and counts.sum() == 1_000_000
+    pair = MaskedOneHot(logits=[[0.0, 0.0, -1e9], [-1e9, 0.0, -1e9]], dtype=tf.float32)
+    drawn = pair.sample(1000, seed=[1, 2]).numpy()
+    assert drawn.shape == (1000, 2, 3) and (drawn.sum(-1) == 1).all()
+    assert 400 < drawn[:, 0, 0].sum() < 600 and drawn[:, 1, 1].sum() == 1000

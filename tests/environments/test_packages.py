@@ -1,0 +1,51 @@
+"""Packages that nobody here wrote: each makes an environment that acts."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from dreamer_tf.environments.crafter import Crafter
+from dreamer_tf.environments.factored import random_actions
+from dreamer_tf.environments.gym import create_gym_environment
+
+MINIGRID = {"planes": {"image": (11, 6, 3)}}
+ENVIRONMENTS = [
+    ("minigrid", "minigrid:MiniGrid-Empty-5x5-v0", MINIGRID, {"direction", "image"}),
+    ("minigrid", "minigrid:BabyAI-GoToRedBallGrey-v0", MINIGRID, {"direction", "image"}),
+    ("minatar", "minatar:MinAtar/Seaquest-v1", {}, {"image"}),
+    ("crafter", None, {"factory": Crafter}, {"image"}),
+    ("Box2D", "LunarLander-v3", {}, {"vector"}),
+    ("Box2D", "CarRacing-v3", {}, {"image"}),
+    ("gymnasium", "Taxi-v4", {"action_mask": "info"}, {"vector", "action_mask"}),
+    ("gymnasium", "Blackjack-v1", {}, {"part0", "part1", "part2"}),
+    ("highway_env", "highway_env:highway-v0", {}, {"vector"}),
+    ("vizdoom", "vizdoom:VizdoomBasic-v1", {}, {"screen", "gamevariables"}),
+    (
+        "gymnasium_robotics",
+        "gymnasium_robotics:PointMaze_UMaze-v3",
+        {},
+        {"observation", "achieved_goal", "desired_goal"},
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
+)
+def test_an_environment_of_a_package_acts(package, id, settings, names):
+    pytest.importorskip(package)
+    importlib.import_module(package)
+    environment = create_gym_environment(id, **settings)
+    assert set(environment.observation_space.spaces) == names
+    rng, observation = np.random.default_rng(0), environment.reset(seed=0)
+    for _ in range(20):
+        assert environment.observation_space.contains(observation)
+        mask = observation.get("action_mask")
+        mask = None if mask is None else mask[None]
+        action = random_actions(environment.action_space, rng, 1, mask)[0]
+        observation, _, terminated, truncated, _ = environment.step(action)
+        if terminated or truncated:
+            observation = environment.reset()
+    environment.close()
