@@ -13,6 +13,7 @@ DOCS = [
     "mkdocs-material>=9.5,<10",
     "mkdocstrings[python]>=0.28,<2",
 ]
+MIRRORS = {"wandb": ["wandb>=0.31,<0.32"], "mlflow": ["mlflow-skinny>=3.17,<4"]}
 # Clusters start the same version on every node, so the range is narrow.
 SWEEP = ["ray>=2.50,<2.61", "submitit>=1.5.2,<2"]
 
@@ -46,6 +47,7 @@ setup(
         "numpy>=1.26,<3",
         "opencv-python>=4.10,<6",
         "orbax-checkpoint>=0.11,<0.12",
+        "pandas>=2.2,<3",  # 3 breaks statsmodels, which rliable imports by way of arch
         "tensorboard>=2.19,<2.22",
         "tensorflow>=2.19,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",
@@ -63,7 +65,6 @@ setup(
             "mypy>=1.15,<3",
             "nbclient>=0.10,<1",
             "nbformat>=5.10,<6",
-            "pandas>=2.2,<3",  # 3 breaks statsmodels, which rliable imports by way of arch
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
@@ -73,9 +74,11 @@ setup(
             "wheel>=0.43,<1",
             *DOCS,
             *SWEEP,
+            *(name for names in MIRRORS.values() for name in names),
         ],
         "docs": DOCS,
         "sweep": SWEEP,
+        **MIRRORS,
         # Environments; docs/environments.md has a command for each.
         "box2d": ["gymnasium[box2d]"],
         "crafter": ["crafter>=1.8,<2"],

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,8 @@ def _facts(runner: DreamerRunner, device: str, label: str | None) -> dict[str, A
     """What `run.json` says besides the configuration."""
     environment = runner.environment
     return {
+        # Mirrors of the metrics know the run by it, wherever it is moved.
+        "id": identity.facts(runner.base_dir).get("id", uuid.uuid4().hex),
         "agent": runner.agent.label,
         "game": environment.name,
         "frames_per_step": environment.frames_per_step,

@@ -14,7 +14,7 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import collectors, gin_files  # noqa: F401 - registers the collectors
+from dreamer_tf.experiment import collectors, gin_files, mirrors  # noqa: F401 - registers collectors
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.phases import no_progress, phase_seeds
 from dreamer_tf.experiment.progress import PhaseBar
