@@ -93,6 +93,9 @@ def test_every_parameter_that_gin_may_set_has_a_type_with_bounds():
         "Actor.initial_std",  # before a softplus
         *(f"linear_schedule.{name}" for name in ("initial", "final")),
         "warmup_schedule.value",
+        # Rewards may have any sign and size.
+        *("TransformReward.scale", "TransformReward.offset"),
+        *("ClipReward.min_reward", "ClipReward.max_reward"),
         *(f"exponential_schedule.{name}" for name in ("initial", "final")),
     }
 
