@@ -104,13 +104,13 @@ def by_hand(directory):
         )
 
 
-def assert_same_scores(directory, count):
+def assert_same_scores(directory, count, iterations=ITERATIONS):
     ours = sorted(directory.glob("runs/*/*/*/scores.json"))
     assert len(ours) == count
     for path in ours:
         other = directory / "by_hand" / path.relative_to(directory)
         assert path.read_bytes() == other.read_bytes(), path
-        assert len(json.loads(path.read_text())) == 2 * ITERATIONS
+        assert len(json.loads(path.read_text())) == 2 * iterations
 
 
 def repeated(base_dir):
@@ -205,7 +205,7 @@ class Chaos:
         return None if running == "ended" else random.choice(running)
 
     def kill(self, kind):
-        """Kills one part, and looks at what its runs lose."""
+        """Kills one part, and looks at what its runs lose; False where nothing was running."""
         before = trainings(self.directory)
         if kind == "node":
             node = self.nodes.pop(0)
@@ -216,6 +216,8 @@ class Chaos:
             self.sweep.wait()
             wait_for(lambda: not trainings(self.directory))
         else:
+            if not before:
+                return False
             process, worker, _, _ = random.choice(before)
             os.kill(process if kind == "training" else worker, signal.SIGKILL)
             wait_for(lambda: process not in {found[0] for found in trainings(self.directory)})
@@ -223,6 +225,7 @@ class Chaos:
             self.most_repeated = max(self.most_repeated, repeated(path))
         if kind == "sweep":
             self.sweep = start(self.directory, *self.flags)
+        return True
 
     def close(self):
         self.sweep.kill()
@@ -237,23 +240,24 @@ def test_twenty_kills_on_three_raylets(tmp_path):
     kinds = ["node", "sweep", "sweep", *["worker"] * 8, *["training"] * 9]
     random.shuffle(kinds)
     # As long as 20 kills need: a run that is done cannot be killed.
+    longer = 4 * ITERATIONS
     flags = ["--games=Pong,Breakout", "--seeds=0-3", "--retries=20", *BINDINGS]
+    flags.append(f"--gin_bindings=Runner.num_iterations={longer}")
     chaos = Chaos(tmp_path, flags)
-    kills = 0
+    left = list(kinds)
     try:
-        for kind in kinds:
-            if chaos.victim() is None:
-                break
-            chaos.kill(kind)
-            kills += 1
+        while left and chaos.victim() is not None:
+            time.sleep(random.uniform(0.0, 10.0))  # before and after its first checkpoints
+            if chaos.kill(left[-1]):
+                left.pop()
         assert chaos.sweep.wait(timeout=1800) == 0, (tmp_path / "sweep.log").read_text()
     finally:
         chaos.close()
     by_hand(tmp_path)
-    assert_same_scores(tmp_path, 8)
-    assert kills == len(kinds), "the runs were over before the last kill"
+    assert_same_scores(tmp_path, 8, longer)
+    assert not left, "the runs were over before the last kill"
     assert chaos.most_repeated <= TRAINING_STEPS + EPISODE
     print(
-        f"8 runs on 3 raylets survived {kills} kills; at most {chaos.most_repeated} finished agent "
-        f"steps were repeated per run and kill, of {TRAINING_STEPS} of an iteration"
+        f"8 runs on 3 raylets survived {len(kinds)} kills; a run and a kill repeated at most "
+        f"{chaos.most_repeated} agent steps of finished episodes; an iteration has {TRAINING_STEPS}"
     )
