@@ -16,6 +16,22 @@ IMAGE = gymnasium.spaces.Box(0, 255, (64, 64, 1), np.uint8)
 OBSERVATION_SPACE = gymnasium.spaces.Dict({"image": IMAGE})
 ACTION_SPACE = gymnasium.spaces.Discrete(18)
 FILES = {"paper": "atari.gin", "small": "atari_small.gin"}
+# Models of growing size for `scaling.py` and `memory.py`: S is that of atari_small.gin, M that of
+# base/small_model.gin and L the paper's.
+MODELS = {
+    "S": (16, 16, 128, 128, 8, 2, 128),
+    "M": (16, 16, 256, 200, 16, 2, 200),
+    "L": (32, 32, 600, 600, 48, 4, 400),
+}
+_MODEL_PARAMETERS = (
+    "CategoricalLatent.variables",
+    "CategoricalLatent.classes",
+    "RSSM.units",
+    "RSSM.hidden_units",
+    "Encoder.depth",
+    "MLP.num_layers",
+    "MLP.units",
+)
 # Names in the gin files that a learner alone does not import.
 ELSEWHERE = (
     "Runner",
@@ -53,7 +69,7 @@ def report(**values: Any) -> None:
         key: float(f"{value:.4g}") if isinstance(value, float) else value
         for key, value in values.items()
     }
-    print(json.dumps(rounded))
+    print(json.dumps(rounded), flush=True)
 
 
 def make_learner(size: str, bindings: list[str]) -> Any:
@@ -68,6 +84,13 @@ def make_learner(size: str, bindings: list[str]) -> Any:
     more = TINY if size == "tiny" else ()
     gin_files.parse([FILES.get(size, "atari.gin")], [*more, *bindings], skip_unknown=ELSEWHERE)
     return Learner(OBSERVATION_SPACE, ACTION_SPACE, seed=0)
+
+
+def model_bindings(model: str) -> list[str]:
+    """Gin bindings of a model of `MODELS`."""
+    pairs = zip(_MODEL_PARAMETERS, MODELS[model], strict=True)
+    bindings = [f"{name}={value}" for name, value in pairs]
+    return [*bindings, f"Decoder.depth={MODELS[model][4]}"]
 
 
 def random_sequences(batch: int, length: int) -> Any:
@@ -86,6 +109,51 @@ def random_sequences(batch: int, length: int) -> Any:
         is_last=np.zeros(shape, bool),
         is_terminal=np.zeros(shape, bool),
     )
+
+
+def one_thread() -> None:
+    """Lets TensorFlow compute in one thread, so that CPU time is the time of the computation."""
+    import tensorflow as tf
+
+    from dreamer_tf.experiment.devices import configure_devices
+
+    configure_devices(gpu=None, cpu_threads=1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def activation_bytes(learner: Any) -> int:
+    """Bytes of what the forward pass keeps for the gradients, after the first update.
+
+    From the traced graph: all that operations of a gradient read of operations that are not. What
+    the loop over time keeps in lists is not counted; at the sizes here it is a few percent.
+    """
+    graph = learner._update_function.get_concrete_function().graph
+    kept = {}
+    for operation in graph.get_operations():
+        if not operation.name.startswith("gradient_tape/"):
+            continue
+        for tensor in operation.inputs:
+            while tensor.op.type in ("Reshape", "Identity", "StopGradient", "Cast"):
+                tensor = tensor.op.inputs[0]
+            own = tensor.op.name.startswith("gradient_tape/")
+            if own or tensor.op.type in ("Const", "ReadVariableOp", "Placeholder"):
+                continue
+            if tensor.shape.is_fully_defined() and tensor.dtype.is_floating:
+                kept[tensor.name] = math.prod(tensor.shape) * tensor.dtype.size
+    return sum(kept.values())
+
+
+def memory_parts(learner: Any, sequences: Any) -> dict[str, int]:
+    """Bytes of what must be in memory during an update, by name, after the first one."""
+    return {
+        "weights_and_moments": sum(
+            int(np.prod(variable.shape)) * variable.dtype.size
+            for variable in (*learner.variables().values(), *learner.acting._copies)
+        ),
+        "gradients": 4 * sum(learner.num_parameters.values()),
+        "activations": activation_bytes(learner),
+        "batch": sum(x.nbytes for x in (*sequences.observation.values(), *sequences[1:])),
+    }
 
 
 def matmul_rate(precision: str, size: int = 2048, seconds: float = 1.0) -> float:

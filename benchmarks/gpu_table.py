@@ -4,17 +4,20 @@ python benchmarks/gpu_table.py                      # the paper's sizes, B = 16 
 python benchmarks/gpu_table.py --size=tiny --batches=2 --length=8 --policy_devices=/CPU:0
 
 The second line tries it out on a CPU. Every row is a process of its own (precision and XLA cannot
-be mixed in one), so a row that fails does not end the table. Prints one JSON line a row, then the
-table in Markdown.
+be mixed in one), so a row that fails does not end the table. Rows of the largest batch come first,
+and after `--seconds` no further row begins. Prints one JSON line a row, then the table in Markdown
+and the settings for such a GPU.
 """
 
 import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from absl import app, flags
+from choice import defaults
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("size", "paper", ["paper", "small", "tiny"], "Which model.")
@@ -24,18 +27,21 @@ flags.DEFINE_list("precisions", ["float32", "mixed_float16", "mixed_bfloat16"], 
 flags.DEFINE_list("xla", ["false", "true"], "Learner.jit_compile, rows.")
 flags.DEFINE_list("policy_devices", ["/GPU:0", "/CPU:0"], "Learner.policy_device, rows.")
 flags.DEFINE_integer("updates", 20, "Updates that are timed.")
-flags.DEFINE_integer("row_seconds", 280, "A row that takes longer is given up.")
+flags.DEFINE_integer("seconds", 300, "Of the whole table: a row after them is left out.")
 
 UPDATES_OF_THE_PAPER = 12.5e6  # 200M frames, action repeat 4, one update per 4 agent steps
 
 
-def run(script: str, *arguments: str) -> dict:
+def run(started: float, script: str, *arguments: str) -> dict:
     """The JSON line of a benchmark, or its last line of error."""
+    left = FLAGS.seconds - (time.monotonic() - started)
+    if left <= 0:
+        return {"error": f"left out after {FLAGS.seconds} s"}
     command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=FLAGS.row_seconds)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=left)
     except subprocess.TimeoutExpired:
-        return {"error": f"took longer than {FLAGS.row_seconds} s"}
+        return {"error": f"given up after {left:.0f} s"}
     lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
     if result.returncode or not lines:
         return {"error": (result.stderr.strip().splitlines() or ["no output"])[-1][:200]}
@@ -43,10 +49,27 @@ def run(script: str, *arguments: str) -> dict:
 
 
 def main(_) -> None:
-    rows = []
-    for batch, precision, xla in itertools.product(FLAGS.batches, FLAGS.precisions, FLAGS.xla):
-        row = {"batch": int(batch), "precision": precision, "jit_compile": xla == "true"}
+    started, rows, policies = time.monotonic(), [], []
+    batches = sorted(map(int, FLAGS.batches), reverse=True)
+
+    def time_policies() -> None:
+        for precision, device in itertools.product(FLAGS.precisions, FLAGS.policy_devices):
+            row = {"precision": precision, "device": device} | run(
+                started,
+                "policy_step.py",
+                f"--size={FLAGS.size}",
+                f"--precision={precision}",
+                f"--gin_bindings=Learner.policy_device='{device}'",
+            )
+            policies.append(row)
+            print(json.dumps(row), flush=True)
+
+    for batch, precision, xla in itertools.product(batches, FLAGS.precisions, FLAGS.xla):
+        if batch != batches[0] and not policies:
+            time_policies()  # the settings need them more than smaller batches
+        row = {"batch": batch, "precision": precision, "jit_compile": xla == "true"}
         row |= run(
+            started,
             "train_step.py",
             f"--size={FLAGS.size}",
             f"--batch={batch}",
@@ -60,14 +83,8 @@ def main(_) -> None:
             row["days_for_200m_frames"] = row["seconds"] * UPDATES_OF_THE_PAPER / 86400
         rows.append(row)
         print(json.dumps(row), flush=True)
-    for precision, device in itertools.product(FLAGS.precisions, FLAGS.policy_devices):
-        policy = run(
-            "policy_step.py",
-            f"--size={FLAGS.size}",
-            f"--precision={precision}",
-            f"--gin_bindings=Learner.policy_device='{device}'",
-        )
-        print(json.dumps({"precision": precision, "device": device} | policy), flush=True)
+    if not policies:
+        time_policies()
     print("\n| B | precision | XLA | updates/s | utilization | days for 200M frames |")
     print("|---|---|---|---|---|---|")
     for row in rows:
@@ -78,6 +95,8 @@ def main(_) -> None:
             else f"{row['error']} | |"
         )
         print(f"| {row['batch']} | {row['precision']} | {row['jit_compile']} | {figures} |")
+    print("\nFor such a GPU, after `include 'atari.gin'`:\n")
+    print("\n".join(defaults(rows, policies)) or "Nothing was measured.")
 
 
 if __name__ == "__main__":

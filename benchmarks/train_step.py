@@ -3,6 +3,7 @@
 python benchmarks/train_step.py --batch=16 --length=50 --size=paper
 """
 
+import math
 import time
 
 import numpy as np
@@ -41,7 +42,7 @@ def main(_) -> None:
     wall, cpu = [], []
     for _ in range(FLAGS.updates):
         started, used = time.perf_counter(), time.process_time()
-        float(learner.update(sequences)["model_loss"])
+        loss = float(learner.update(sequences)["model_loss"])
         wall.append(time.perf_counter() - started)
         cpu.append(time.process_time() - used)
     rate = (before + matmul_rate(FLAGS.precision)) / 2
@@ -58,6 +59,7 @@ def main(_) -> None:
         cpu_seconds=float(np.median(cpu)),
         seconds_to_first_update=first,
         traces=learner.num_traces,
+        finite=math.isfinite(loss),
         peak_memory_gib=peak_memory_gib(),
         gflop=flops / 1e9,
         matmul_gflop_per_second=rate / 1e9,

@@ -93,7 +93,27 @@ def test_gpu_table(tmp_path):
         "| 2 | float32 | False |" in output
         and "error" not in output
         and '"device": "/CPU:0"' in output
+        and "Learner.precision = 'float32'" in output
+        and "Learner.policy_device = '/CPU:0'" in output
     )
+
+
+def test_scaling(tmp_path):
+    arguments = ["--axes=B,environments,replay", "--batches=2,4", "--environments=1,2"]
+    arguments += ["--capacities=1000,2000", "--updates=1", "--picture=picture.png"]
+    lines = [json.loads(line) for line in run(tmp_path, "scaling.py", *arguments).splitlines()]
+    fits = {line["axis"]: line for line in lines if "benchmark" in line}
+    assert set(fits) == {"B", "environments", "replay"}
+    assert fits["B"]["exponent_of_arithmetic"] == pytest.approx(1.0)
+    assert 0.3 < fits["B"]["exponent_of_memory"] < 1.0  # weights do not grow with B
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_memory(tmp_path):
+    values = json_line(run(tmp_path, "memory.py", "--batch=2", "--length=6"))
+    parts = ("weights_and_moments", "gradients", "activations", "batch")
+    assert all(values[f"{part}_gib"] > 0 for part in parts)
+    assert values["peak_over_sum"] > 1
 
 
 def test_flops_of_the_papers_sizes():
