@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from dreamer_tf.agents.encoding import ActionEncoding
 from dreamer_tf.agents.randomness import Stream, fold_seed
-from dreamer_tf.behavior.actor import Actor, masked
+from dreamer_tf.behavior.actor import masked
 from dreamer_tf.environments.factored import ACTION_MASK
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks.parts import ActorPart
 from dreamer_tf.networks.tracing import Traced
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
@@ -39,7 +40,7 @@ class CompiledPolicy:
         observation_space: gymnasium.spaces.Dict,
         encoding: ActionEncoding,
         world_model: WorldModel,
-        actor: Actor,
+        actor: ActorPart,
         *,
         seed: int,
         device: str | None,

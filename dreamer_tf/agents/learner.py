@@ -6,6 +6,7 @@ optimizers are here, so that one place decides what changes a weight.
 
 import collections
 import contextlib
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import gin
@@ -22,6 +23,7 @@ from dreamer_tf.behavior.actor_critic import ActorCritic, Trajectory
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.parts import make_part
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeFloat
@@ -61,6 +63,8 @@ class Learner:
         policy_device: str | None = None,
         exploration_noise: NonNegativeFloat = 0.0,
         evaluation_action: Literal["mode", "sample"] = "mode",
+        world_model: Callable[..., WorldModel] | None = None,
+        actor_critic: Callable[..., ActorCritic] | None = None,
     ):
         """Builds all networks and optimizers.
 
@@ -76,9 +80,11 @@ class Learner:
           exploration_noise: DreamerV1's action noise during training: standard deviation of
             Gaussian noise for continuous actions, probability of a random action for discrete.
           evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
+          world_model: a class of yours, derived from `WorldModel`.
+          actor_critic: a class of yours, derived from `ActorCritic`.
 
         Raises:
-          UserError: unknown device, or two weights of one name.
+          UserError: unknown device, two weights of one name, or a class of another kind.
         """
         self.precision = precision
         self.jit_compile = jit_compile
@@ -86,8 +92,16 @@ class Learner:
         self.encoding = ActionEncoding(action_space)
         # One generator draws all initial weights, so this order is part of every result.
         sizes = {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
-        self.world_model = WorldModel(observation_space, action_space, **sizes)
-        self.actor_critic = ActorCritic(self.world_model.feature_size, action_space, **sizes)
+        spaces = (observation_space, action_space)
+        self.world_model: WorldModel = make_part(
+            "Learner.world_model", world_model or WorldModel, WorldModel, *spaces, **sizes
+        )
+        features = self.world_model.feature_size
+        self.actor_critic: ActorCritic = make_part(
+            *("Learner.actor_critic", actor_critic or ActorCritic, ActorCritic),
+            *(features, action_space),
+            **sizes,
+        )
         self.updates = tf.Variable(0, dtype=tf.int64)
         self._modules: dict[str, Module] = {
             "world_model": self.world_model,

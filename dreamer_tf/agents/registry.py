@@ -24,6 +24,7 @@ def create_agent(
     seed: int,
     num_environments: int = 1,
     agent_name: str = "dreamer_v2",
+    agent: AgentFactory | None = None,
 ) -> Agent:
     """Makes an agent for an environment.
 
@@ -34,17 +35,25 @@ def create_agent(
       num_environments: how many environments the agent acts in at once.
       agent_name: 'dreamer_v2', or one of Dopamine's: 'jax_dqn', 'jax_rainbow' (also C51),
         'jax_quantile', 'jax_implicit_quantile', 'full_rainbow'.
+      agent: a class of yours, derived from `Agent`; it takes precedence over a name.
 
     Raises:
       UserError: the name is unknown, or the agent does not fit the environment.
     """
-    if agent_name not in AGENTS:
+    make = agent or AGENTS.get(agent_name)
+    if make is None:
         hint = did_you_mean(agent_name, AGENTS) or f" Use one of {', '.join(AGENTS)}."
         raise UserError(f"Unknown agent '{agent_name}' (dreamer_tf.create_agent.agent_name).{hint}")
-    return AGENTS[agent_name](
+    made = make(
         environment.observation_space,
         environment.action_space,
         base_dir=base_dir,
         seed=seed,
         num_environments=num_environments,
     )
+    if not isinstance(made, Agent):
+        raise UserError(
+            f"dreamer_tf.create_agent.agent makes a {type(made).__name__}, but must make an agent: "
+            "derive its class from dreamer_tf.agents.protocol.Agent."
+        )
+    return made

@@ -17,7 +17,7 @@ from dreamer_tf.networks.distributions import (
     tfd,
 )
 from dreamer_tf.networks.mlp import MLP
-from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.parts import ActorPart
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveFloat
 
@@ -78,7 +78,7 @@ class FactoredPolicy:
 
 
 @configurable(denylist=["features", "action_space", "rng", "precision"])
-class Actor(Module):
+class Actor(ActorPart):
     """One-hot actions for a Discrete space, truncated normal ones in (-1, 1) for a Box.
 
     Factored actions have a one-hot part for each choice and a truncated normal one for the numbers.

@@ -11,6 +11,7 @@ actor has the H-1 terms t = 0 .. H-2, and the critic the H terms t = 0 .. H-1. d
 explains each index. Only losses are computed here; `agents/learner.py` differentiates them.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import gin
@@ -25,6 +26,7 @@ from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import unit_normal
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.parts import ActorPart, make_part
 from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule, is_constant
 from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.settings.configurable import configurable
@@ -66,6 +68,7 @@ class ActorCritic(Module):
         literal_actor_loss: bool = False,
         slow_update_interval: PositiveInt = 100,
         slow_update_fraction: Fraction = 1.0,
+        actor: Callable[..., ActorPart] | None = None,
     ):
         """Builds the networks.
 
@@ -91,9 +94,10 @@ class ActorCritic(Module):
             t = 1 .. H-1, instead of the released code's (docs/indices.md).
           slow_update_interval: updates between copies to the target critic (Table D1: 100).
           slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
+          actor: makes an `ActorPart` of yours; `Actor` by default.
 
         Raises:
-          UserError: a number is out of its range, or an unknown baseline.
+          UserError: a number is out of its range, an unknown baseline, or a part lacks a member.
         """
         super().__init__(precision)
         discrete = is_discrete(action_space)
@@ -116,7 +120,9 @@ class ActorCritic(Module):
         self._interval = slow_update_interval
         self._fraction = slow_update_fraction
         sizes = {"rng": rng, "precision": precision}
-        self.actor = Actor(feature_size, action_space, **sizes)
+        self.actor: ActorPart = make_part(
+            "ActorCritic.actor", actor or Actor, ActorPart, feature_size, action_space, **sizes
+        )
         with gin.config_scope("critic"):
             self.critic = MLP(feature_size, {"value": 1}, name="critic", **sizes)
             self.target_critic = MLP(feature_size, {"value": 1}, name="target_critic", **sizes)
@@ -170,7 +176,7 @@ class ActorCritic(Module):
         # Whether the episode ended at the start is known, so its discount is not predicted.
         first = world_model.discount_target(is_terminal, update)
         discount = tf.concat([first[None], world_model.discount(features[1:], update)], 0)
-        reward, weight = world_model.reward(features), cumulative_weights(discount)
+        reward, weight = world_model.imagined_reward(features), cumulative_weights(discount)
         # The masks themselves, because a prediction may round to another side of 0.5 next time.
         return Trajectory(features, action, reward, discount, weight, masks)
 

@@ -44,7 +44,7 @@ TEXTS = {
 # Parameters that take dicts with the names of observations as keys.
 BY_NAME = (
     *("create_gym_environment.one_hot", "create_gym_environment.planes"),
-    "create_gym_environment.scale",
+    *("create_gym_environment.scale", "WorldModel.heads", "WorldModel.losses"),
 )
 _SCHEDULES = ("exponential_schedule", "horizon_schedule", "linear_schedule", "warmup_schedule")
 _ENVIRONMENTS = (
@@ -59,15 +59,20 @@ _WRAPPERS = (
 IMPORTING = {"Crafter": "crafter"}
 # Parameters that take references, and what they may refer to.
 REFERENCES = {
+    "ActorCritic.actor": ("Actor",),
     "ActorCritic.entropy_scale": _SCHEDULES,
     "ActorCritic.gradient_mixing": _SCHEDULES,
     "create_gym_environment.factory": ("Catch", "Crafter"),
     "create_gym_environment.wrappers": _WRAPPERS,
     "DreamerRunner.create_environment_fn": _ENVIRONMENTS,
     "EpisodeReplay.sampling": ("ReleasedSampling", "UniformSampling"),
+    "Learner.actor_critic": ("ActorCritic",),
+    "Learner.world_model": ("WorldModel",),
     "Optimizer.learning_rate": _SCHEDULES,
     "RSSM.latent": ("BinaryLatent", "CategoricalLatent", "GaussianLatent"),
+    "WorldModel.decoder": ("Decoder",),
     "WorldModel.discount": _SCHEDULES,
+    "WorldModel.encoder": ("Encoder",),
     "WorldModel.kl_scale": _SCHEDULES,
 }
 _AGENT = """stack_size gamma update_horizon min_replay_history update_period target_update_period

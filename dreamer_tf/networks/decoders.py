@@ -17,7 +17,7 @@ from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import EVERYTHING, PAPER_SIZE, chosen
 from dreamer_tf.networks.images import AnySizeDecoder
 from dreamer_tf.networks.mlp import MLP
-from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.parts import DecoderPart
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Activation, Size
 
@@ -101,7 +101,7 @@ class ImageDecoder(keras.layers.Layer):
 
 
 @configurable(denylist=["observation_space", "features", "rng", "precision"])
-class Decoder(Module):
+class Decoder(DecoderPart):
     """Predicts every observation (eq. 1, image predictor).
 
     Bytes and floats have a Normal with unit variance. Observations of zeros and ones, which are

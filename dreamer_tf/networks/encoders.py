@@ -16,7 +16,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.networks import images, layers
 from dreamer_tf.networks.convolutions import crop
 from dreamer_tf.networks.mlp import MLP
-from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.parts import EncoderPart
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Activation, Size
 
@@ -74,7 +74,7 @@ def chosen(
 
 
 @configurable(denylist=["observation_space", "rng", "precision"])
-class Encoder(Module):
+class Encoder(EncoderPart):
     """Embeds all observations of a step into one vector of `size` numbers.
 
     64x64 images pass through four convolutions with kernel 4 and stride 2:

@@ -71,6 +71,10 @@ def _fits(value: Any, kind: Any) -> bool:
     members = [member for member in typing.get_args(kind) if member is not Ellipsis]
     if origin in (tuple, list) and any(_is_callable(member) for member in members):
         return isinstance(value, tuple | list) and all(_fits(item, members[0]) for item in value)
+    if origin is dict and any(_is_callable(member) for member in members):
+        return isinstance(value, dict) and all(
+            _fits(name, members[0]) and _fits(item, members[1]) for name, item in value.items()
+        )
     if _is_other_class(origin):
         # An interface that is not checked at run time: what lacks a member fails where it is used.
         if getattr(origin, "_is_protocol", False):

@@ -1,6 +1,7 @@
 """The world model and its loss (paper 2.1, eq. 2)."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import gin
 import gymnasium
@@ -15,10 +16,12 @@ from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import Encoder
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
+from dreamer_tf.networks.parts import DecoderPart, EncoderPart, HeadPart, make_part
 from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule
 from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Fraction, NonNegativeFloat
+from dreamer_tf.world_model.additions import Additions
 from dreamer_tf.world_model.rssm import RSSM, LatentState
 
 _REWARD_TRANSFORMS = {"tanh": tf.tanh, "identity": tf.identity, "sign": tf.sign}
@@ -73,6 +76,10 @@ class WorldModel(Module):
             "reward",
             "discount",
         ),
+        encoder: Callable[..., EncoderPart] | None = None,
+        decoder: Callable[..., DecoderPart] | None = None,
+        heads: dict[str, Callable[..., HeadPart]] | None = None,
+        losses: dict[str, Callable[..., tf.Tensor]] | None = None,
     ):
         """Builds the networks.
 
@@ -96,9 +103,15 @@ class WorldModel(Module):
             everywhere, so use it only where episodes never terminate.
           gradient_heads: which of 'image', 'reward', 'discount' send gradients into the features
             (Table 2: no image gradients, no reward gradients).
+          encoder: makes an `EncoderPart` of yours; `Encoder` by default.
+          decoder: makes a `DecoderPart` of yours; `Decoder` by default.
+          heads: make a `HeadPart` each, by the name of the loss. One named 'reward' takes the place
+            of the reward head.
+          losses: functions `(model, batch, outputs) -> scalar`, by the name of the loss, which are
+            added to eq. 2. One named 'kl' takes the place of the KL loss.
 
         Raises:
-          UserError: unknown reward transform or gradient head.
+          UserError: unknown reward transform or gradient head, or a part lacks a member.
         """
         super().__init__(precision)
         if kl_scale is None:
@@ -113,30 +126,32 @@ class WorldModel(Module):
         self._gradient_heads = tuple(gradient_heads)
         # All modules draw their weights from one generator: their order is part of every result.
         sizes = {"rng": rng, "precision": precision}
-        self.encoder = Encoder(observation_space, **sizes)
+        self.encoder: EncoderPart = make_part(
+            "WorldModel.encoder", encoder or Encoder, EncoderPart, observation_space, **sizes
+        )
         self.rssm = RSSM(self.encoder.size, action_size(action_space), **sizes)
         self.feature_size = self.rssm.feature_size
-        predicted = dict(observation_space.spaces)
-        self.mask_entries = 0
-        if has_mask(observation_space, action_space):
-            # A head of its own predicts it, so that imagination need not decode everything.
-            self.mask_entries = mask_size(action_space)
-            del predicted[ACTION_MASK]
-        self.decoder = Decoder(gymnasium.spaces.Dict(predicted), self.feature_size, **sizes)
-        with gin.config_scope("reward"):
-            self._reward = MLP(self.feature_size, {"mean": 1}, name="reward", **sizes)
-        self._discount_head = None
-        if predict_discount:
-            with gin.config_scope("discount"):
-                self._discount_head = MLP(self.feature_size, {"logit": 1}, name="discount", **sizes)
-        self._mask_head = None
-        if self.mask_entries:
-            outputs = {"logits": self.mask_entries}
-            with gin.config_scope(ACTION_MASK):
-                self._mask_head = MLP(self.feature_size, outputs, name=ACTION_MASK, **sizes)
-        self._scales = dict.fromkeys(predicted, image_scale)
+        self.mask_entries = has_mask(observation_space, action_space) * mask_size(action_space)
+        predicted = _predicted(observation_space, self.mask_entries)
+        self.decoder: DecoderPart = make_part(
+            *("WorldModel.decoder", decoder or Decoder, DecoderPart, predicted, self.feature_size),
+            **sizes,
+        )
+        self._reward = self._head("reward", "mean", "reward" not in (heads or {}), **sizes)
+        self._discount_head = self._head("discount", "logit", predict_discount, **sizes)
+        self._mask_head = self._head(ACTION_MASK, "logits", self.mask_entries, **sizes)
+        self._added = Additions(heads, losses, self.feature_size, observation_space, **sizes)
+        self._scales = dict.fromkeys(self._added.heads, 1.0)
+        self._scales |= dict.fromkeys(predicted.spaces, image_scale)
         self._scales |= {"reward": reward_scale, "discount": discount_scale, ACTION_MASK: 1.0}
         self.loss_floors = self.decoder.loss_floors
+
+    def _head(self, name: str, output: str, size: int, **sizes: Any) -> MLP | None:
+        """An MLP with one output; None without a size."""
+        if not size:
+            return None
+        with gin.config_scope(name):
+            return MLP(self.feature_size, {output: int(size)}, name=name, **sizes)
 
     def preprocess(self, batch: Batch) -> Batch:
         """Scales bytes and bits to [-0.5, 0.5] and transforms rewards; the rest passes through."""
@@ -205,6 +220,7 @@ class WorldModel(Module):
             "reward": data.reward,
             "discount": self.discount_target(data.is_terminal, update),
         }
+        targets |= self._added.targets(batch, data)
         likelihoods = {key: head.log_prob(targets[key]) for key, head in predictions.items()}
         kl_loss, kl = self.kl_loss(posterior, prior)
         check_shape("WorldModel.loss: kl", kl, (size, length), "[B, T]")
@@ -215,7 +231,12 @@ class WorldModel(Module):
             check_shape(name, likelihood, (size, length), "[B, T]")
             losses[key] = -tf.reduce_mean(likelihood)
             total += self._scales[key] * losses[key]
-        return total, WorldModelOutputs(states, posterior, prior, likelihoods, kl, losses)
+        outputs = WorldModelOutputs(states, posterior, prior, likelihoods, kl, losses)
+        for name, value in self._added.values(self, data, outputs).items():
+            # Another KL loss takes the place of ours, with the same weight.
+            total += self._kl_scale(update) * (value - kl_loss) if name == "kl" else value
+            losses[name] = value
+        return total, outputs
 
     def open_loop(
         self, batch: Batch, seed: tf.Tensor, context: int
@@ -302,7 +323,16 @@ class WorldModel(Module):
 
     def reward(self, features: tf.Tensor) -> tf.Tensor:
         """Mean of the (transformed) reward at each state: [..., F] -> [...] float32."""
+        if self._reward is None:
+            return self._added.heads["reward"].distribution(features).mean()
         return self._reward(features)["mean"][..., 0]
+
+    def imagined_reward(self, features: tf.Tensor) -> tf.Tensor:
+        """The reward that behavior learns from: [..., F] -> [...] float32.
+
+        A class derived from this one may add to it, for example a bonus for exploration.
+        """
+        return self.reward(features)
 
     def discount(self, features: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """Predicted discount at each state, gamma included: [..., F] -> [...] float32.
@@ -334,14 +364,24 @@ class WorldModel(Module):
             return features if head in self._gradient_heads else tf.stop_gradient(features)
 
         predictions = dict(self.decoder.distributions(view("image")))
-        predictions["reward"] = unit_normal(self.reward(view("reward")), 0)
+        if self._reward is not None:
+            predictions["reward"] = unit_normal(self.reward(view("reward")), 0)
         if self._discount_head is not None:
             logit = self._discount_head(view("discount"))["logit"][..., 0]
             # The target gamma * (1 - is_terminal) is a soft label, which float32 allows.
             predictions["discount"] = tfd.Bernoulli(logits=logit, dtype=tf.float32)
         if self._mask_head is not None:
             predictions[ACTION_MASK] = binary(self._mask_head(features)["logits"], 1)
-        return predictions
+        blocked = {"reward"} - set(self._gradient_heads)
+        return predictions | self._added.predictions(features, blocked)
+
+
+def _predicted(space: gymnasium.spaces.Dict, mask_entries: int) -> gymnasium.spaces.Dict:
+    """What the decoder predicts. A mask has a head, so that imagination need not decode it all."""
+    if not mask_entries:
+        return space
+    parts = {key: box for key, box in space.spaces.items() if key != ACTION_MASK}
+    return gymnasium.spaces.Dict(parts)
 
 
 def _merge(x: tf.Tensor) -> tf.Tensor:
