@@ -1,4 +1,22 @@
-"""DreamerV2 inside Dopamine: discrete world models in TensorFlow 2, configured with Gin."""
+"""DreamerV2 inside Dopamine: discrete world models in TensorFlow 2, configured with Gin.
+
+    policy = dreamer_tf.train_agent(environment, base_dir="runs/mine/0")
+    policy = dreamer_tf.load_policy("runs/mine/0", environment=environment)
+    action = policy(observation)
+
+What is public:
+
+* `train_agent` trains on a `gymnasium.Env`, or on the environment of gin files; returns a policy.
+* `load_policy` loads the newest checkpoint of a run as a policy.
+* `dreamer_tf.agents.protocol.Agent` is what an agent of yours derives from.
+* `dreamer_tf.environments.interface.Environment` is an environment that is none of Gymnasium's.
+* `dreamer_tf.networks.parts` has the parts that gin can replace.
+* `dreamer_tf.world_model.world_model.WorldModel` and `dreamer_tf.behavior.actor_critic.ActorCritic`
+  can be derived from.
+* `dreamer_tf.errors.UserError` is every error that its sentence tells how to mend.
+
+`python -m dreamer_tf.train --help` lists the flags of the command; `docs/` has the pages.
+"""
 
 import os
 from typing import Any

@@ -11,7 +11,7 @@ import numpy as np
 from dreamer_tf.environments.actions import Actions
 from dreamer_tf.environments.factored import ACTION_MASK, mask_size
 from dreamer_tf.environments.interface import Environment, Observation
-from dreamer_tf.environments.observations import Observations, Reading, bits
+from dreamer_tf.environments.observations import Observations, Reading, Translated, bits
 from dreamer_tf.environments.wrappers import with_pixels, wrap
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.settings.configurable import configurable
@@ -125,9 +125,14 @@ class GymEnvironment(Environment):
         result = self.environment.reset(seed=seed)
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise self._old_interface("reset", "(observation, info)")
-        return self._read(*result)
+        return self.translated(*result)
 
-    def _read(self, observation: Any, info: Mapping[str, Any]) -> Observation:
+    def translated(self, observation: Any, info: Mapping[str, Any]) -> Observation:
+        """What the wrapped environment returned, as the agent sees it.
+
+        Raises:
+          ValueError: it does not fit the space of the wrapped environment, or the mask is missing.
+        """
         found = self._observations.read(observation)
         if self._mask is None:
             return found
@@ -135,7 +140,11 @@ class GymEnvironment(Environment):
         key = ACTION_MASK if self._mask == _INFO else self._mask
         if key not in holder:
             raise ValueError("info has no action_mask, which create_gym_environment.action_mask is")
-        return {**found, ACTION_MASK: self._actions.mask(holder[key])}
+        return Translated({**found, ACTION_MASK: self._actions.mask(holder[key])})
+
+    def wrapped_action(self, action: Any) -> Any:
+        """The agent's action, as the wrapped environment takes it."""
+        return self._actions.to_environment(action)
 
     def _old_interface(self, method: str, expected: str) -> UserError:
         return UserError(
@@ -146,12 +155,12 @@ class GymEnvironment(Environment):
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Steps the wrapped environment."""
-        result = self.environment.step(self._actions.to_environment(action))
+        result = self.environment.step(self.wrapped_action(action))
         if not (isinstance(result, tuple) and len(result) == 5):
             raise self._old_interface("step", "(observation, reward, terminated, truncated, info)")
         observation, reward, terminated, truncated, info = result
         reward = float(np.asarray(reward).item())  # some environments return an array
-        return self._read(observation, info), reward, bool(terminated), bool(truncated), info
+        return self.translated(observation, info), reward, bool(terminated), bool(truncated), info
 
     def render(self) -> np.ndarray:
         """The frame that the wrapped environment renders.

@@ -47,6 +47,10 @@ class Reading(NamedTuple):
     channels_first: Sequence[str] | None = None
 
 
+class Translated(dict):
+    """Observations by name as the agent sees them; so nobody translates them again."""
+
+
 class _Part(NamedTuple):
     """One observation: where it comes from, what it becomes."""
 
@@ -95,7 +99,7 @@ class Observations:
         Raises:
           ValueError: one does not fit the space that the environment declares.
         """
-        found = {}
+        found = Translated()
         for key, part in self._parts.items():
             value = observation
             for step in part.path:

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gin
@@ -20,6 +20,7 @@ from dreamer_tf.environments.interface import (
     complete,
     protocol_label,
 )
+from dreamer_tf.environments.observations import Translated
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import dreaming, launch
@@ -115,8 +116,28 @@ class Policy:
         """Forgets the episode: the next observation begins a new one."""
         self._begin = True
 
-    def __call__(self, observation: Observation) -> Any:
-        """Chooses an action: arrays by name -> int (Discrete) or array in [-1, 1] (Box)."""
+    def __call__(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
+        """Chooses an action.
+
+        Args:
+          observation: what a Gymnasium environment like that of the run returned, or what
+            `policy.environment` or `policy.gymnasium_environment()` did.
+          info: what came with it; only environments with an action mask need it.
+
+        Returns:
+          An action for the environment that returned the observation.
+
+        Raises:
+          ValueError: the observation does not fit the environment of the run.
+        """
+        environment = self.environment
+        if not isinstance(environment, GymEnvironment) or isinstance(observation, Translated):
+            return self._act(observation)
+        return environment.wrapped_action(
+            self._act(environment.translated(observation, info or {}))
+        )
+
+    def _act(self, observation: Observation) -> Any:
         if self._begin:
             self._begin = False
             return self.agent.begin_episode(observation)
@@ -148,7 +169,7 @@ class Policy:
         while not ended and steps < self._max_steps:
             if frames is not None and len(frames) < max_frames:
                 frames.append(np.asarray(ask(environment, environment.render)))
-            action = self(observation)
+            action = self._act(observation)
             observation, reward, terminated, truncated, info = ask(
                 environment, environment.step, action
             )

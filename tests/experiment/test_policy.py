@@ -1,5 +1,8 @@
 """Stored policies in Python: loading, acting, evaluating, training."""
 
+import importlib
+import re
+
 import gin
 import numpy as np
 import pytest
@@ -111,6 +114,26 @@ def test_training_from_python_returns_the_policy_and_resumes(tmp_path, capsys):
     second = train_agent(Catch(), **(call | {"gin_bindings": more}))
     assert second.agent_steps > first.agent_steps >= 40
     assert "resumed" in capsys.readouterr().out
+    # It takes what the environment returns, and returns what the environment takes.
+    environment, given = Catch(), []
+    observation, info = environment.reset(seed=1)
+    assert environment.action_space.contains(second(observation, info))
+    second.agent.begin_episode = lambda seen: given.append(seen) or 2
+    for seen in (observation, second.environment.translated(observation, info)):
+        second.reset()
+        assert second(seen, info) == second.environment.wrapped_action(2)
+    np.testing.assert_array_equal(given[0]["image"], given[1]["image"])
+
+
+def test_help_names_what_is_public():
+    named = re.findall(r"`(dreamer_tf[.\w]+)`", dreamer_tf.__doc__)
+    assert len(named) >= 6
+    for name in named:
+        module, _, member = name.rpartition(".")
+        if not member[0].isupper():
+            importlib.import_module(name)
+        else:
+            assert hasattr(importlib.import_module(module), member), name
 
 
 def test_several_environments_need_a_function_that_makes_them(tmp_path):
