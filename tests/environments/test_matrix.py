@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dreamer_tf
-from dreamer_tf.experiment import gin_files
+from dreamer_tf.experiment import gin_files, launch
 from tests.helpers import TINY
 
 spaces = gymnasium.spaces
@@ -123,8 +123,6 @@ def test_workers_make_environments_of_every_kind(tmp_path):
             "DreamerRunner.num_environments=2",
         ],
     )
-    from dreamer_tf.experiment import launch
-
     runner = launch.make_runner(str(tmp_path), 0)
     runner.run_experiment()
     assert runner.agent.updates >= 3
