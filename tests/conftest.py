@@ -39,7 +39,7 @@ def clean_gin():
 
 @pytest.fixture(autouse=True)
 def clean_memory():
-    """Frees the agents of earlier tests whenever the process has grown by a gigabyte.
+    """Frees the agents of earlier tests whenever the process has grown by 300 MB.
 
     They are in reference cycles. With all that TensorFlow and JAX keep, Python looks for cycles so
     rarely that a worker of the tests grew to 14 GB. Looking after every test takes a second each.
@@ -47,7 +47,7 @@ def clean_memory():
     yield
     global _peak
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes
-    if peak > _peak + 1_000_000:
+    if peak > _peak + 300_000:
         gc.collect()
         _peak = peak
 

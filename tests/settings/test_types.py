@@ -59,7 +59,7 @@ def test_what_fits_is_no_problem(value, kind):
         ("made", Literal["mode", "sample"], "'mode' or 'sample'"),
         (1, bool, "True or False"),
         (3, str, "text in quotes"),
-        ("\ud800", str, "text in quotes"),
+        ("\ud800", Literal["mode", "sample"], "'mode' or 'sample'"),
         (3, Callable[[], int], "a function or class, as in @name"),
     ],
 )
