@@ -175,6 +175,26 @@ def archive(rng: random.Random, good: bytes) -> bytes:
     return file.getvalue()
 
 
+def small_replay(directory: Path) -> EpisodeReplay:
+    """A replay with three episodes of ten steps."""
+    space = gymnasium.spaces.Dict({"v": gymnasium.spaces.Box(-1, 1, (2,), np.float32)})
+    replay = EpisodeReplay(
+        directory,
+        space,
+        gymnasium.spaces.Discrete(2),
+        seed=0,
+        capacity=50,
+        reserve=10,
+        batch_size=2,
+        sequence_length=4,
+        prefetch=False,
+    )
+    for step in range(30):
+        ends = {"is_first": step % 10 == 0, "is_last": step % 10 == 9}
+        replay.add({"v": np.zeros(2, np.float32)}, 0, 0.0, **ends)
+    return replay
+
+
 class Parsers:
     """One method for each parser: it makes an input, and reads it. Its docstring names it."""
 
@@ -191,21 +211,7 @@ class Parsers:
             "bindings": {"a.b": "1"},
             "progress": True,
         }
-        space = gymnasium.spaces.Dict({"v": gymnasium.spaces.Box(-1, 1, (2,), np.float32)})
-        self._replay = EpisodeReplay(
-            directory / "run/replay",
-            space,
-            gymnasium.spaces.Discrete(2),
-            seed=0,
-            capacity=50,
-            reserve=10,
-            batch_size=2,
-            sequence_length=4,
-            prefetch=False,
-        )
-        for step in range(30):
-            ends = {"is_first": step % 10 == 0, "is_last": step % 10 == 9}
-            self._replay.add({"v": np.zeros(2, np.float32)}, 0, 0.0, **ends)
+        self._replay = small_replay(directory / "run/replay")
         self._state = {
             "runner": {
                 "iteration": 1,

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files
-from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.scores import score_files
 from dreamer_tf.storage.checkpoints import (
     Checkpoint,
@@ -24,6 +22,7 @@ from dreamer_tf.storage.checkpoints import (
     DamagedCheckpoint,
 )
 from dreamer_tf.storage.files import fingerprint
+from tests.reliability.fuzzing import small_replay
 
 CASES = settings(max_examples=300, deadline=None)
 VALUES = st.recursive(
@@ -116,21 +115,7 @@ def test_run_file_of_any_values(value):
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory):
-    space = gymnasium.spaces.Dict({"v": gymnasium.spaces.Box(-1, 1, (2,), np.float32)})
-    replay = EpisodeReplay(
-        tmp_path_factory.mktemp("replay"),
-        space,
-        gymnasium.spaces.Discrete(2),
-        seed=0,
-        capacity=50,
-        reserve=10,
-        batch_size=2,
-        sequence_length=4,
-        prefetch=False,
-    )
-    for step in range(30):
-        ends = {"is_first": step % 10 == 0, "is_last": step % 10 == 9}
-        replay.add({"v": np.zeros(2, np.float32)}, 0, 0.0, **ends)
+    replay = small_replay(tmp_path_factory.mktemp("replay"))
     replay.sample()
     return replay
 
