@@ -49,8 +49,8 @@ MISTAKES = {
     "a misspelt game": Mistake("train", train("AtariEnvironment.game_name='Pnog'"), ["'Pong'"]),
     "text without quotes": Mistake("train", train("AtariEnvironment.game_name=Pong"), ["quotes"]),
     "a misspelt flag": Mistake("train", ["--gin_file=atari.gin"], ["gin_file"]),
-    "a misspelt class": Mistake("train", train("RSMM.units=5"), ["'RSSM'"]),
-    "a misspelt parameter": Mistake("train", train("WorldModel.kl_scales=1"), ["'kl_scale'"]),
+    "a misspelt class": Mistake("train", train("RSMM.units=5"), ["'RSSM'"], True),
+    "a misspelt parameter": Mistake("train", train("WorldModel.kl_scales=1"), ["'kl_scale'"], True),
     "text for a number": Mistake(
         "train", train("WorldModel.kl_scale='big'"), ["WorldModel.kl_scale is 'big'"], True
     ),

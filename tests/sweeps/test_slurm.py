@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# Importing it sets up logging anew. That closes the stream of absl's handler if pytest has put
+# another one in its place meanwhile, so it must not happen inside of a test.
+import submitit  # noqa: F401
+
 from dreamer_tf.errors import UserError
 from dreamer_tf.sweeps import driver, slurm, worker
 from dreamer_tf.sweeps.engine import Resources
