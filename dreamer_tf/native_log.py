@@ -5,7 +5,6 @@
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +37,6 @@ def load_tensorflow() -> None:
 @contextlib.contextmanager
 def _filtered(pattern: str) -> Iterator[None]:
     """Drops lines with a pattern from what is written to the descriptor of standard error."""
-    re.compile(pattern)
     try:
         before = os.dup(2)
         command = [sys.executable, "-I", "-S", "-c", _FILTER, pattern]
