@@ -42,7 +42,7 @@ def end_with_parent(wait: Callable[[], object]) -> None:
 
 
 def hang_up(descriptor: int) -> Callable[[], object]:
-    """Waits until the other end of a socket is closed, and takes nothing from it."""
+    """Waits until the other end of a socket or pipe is closed, and takes nothing from it."""
     poll = select.poll()
     poll.register(descriptor, 0)  # no events: only the end is reported
     return poll.poll

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import threading
@@ -42,11 +41,13 @@ def end_with_parent() -> None:
     text = os.environ.pop(LIFELINE, "")
     if not text.isdigit():
         return
-    poll = select.poll()
-    poll.register(int(text), 0)  # no events: only the end is reported
+    # Only now, because most commands have no lifeline and start without multiprocessing.
+    from dreamer_tf.environments.lifeline import hang_up
+
+    wait = hang_up(int(text))
 
     def watch() -> None:
-        poll.poll()
+        wait()
         say("\nStopped at once, because the program that has started this run has ended.")
         os._exit(75)  # EX_TEMPFAIL: the same command continues the run
 
