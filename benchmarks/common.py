@@ -78,9 +78,13 @@ def make_learner(size: str, bindings: list[str]) -> Any:
     Dopamine is not imported, so this works where it is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
     from dreamer_tf.agents.learner import Learner
     from dreamer_tf.experiment import gin_files
 
+    # As `configure_devices` sets it for a training: with this pass, none of the others works.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     more = TINY if size == "tiny" else ()
     gin_files.parse([FILES.get(size, "atari.gin")], [*more, *bindings], skip_unknown=ELSEWHERE)
     return Learner(OBSERVATION_SPACE, ACTION_SPACE, seed=0)
@@ -109,6 +113,16 @@ def random_sequences(batch: int, length: int) -> Any:
         is_last=np.zeros(shape, bool),
         is_terminal=np.zeros(shape, bool),
     )
+
+
+def use_cores(count: int) -> None:
+    """Keeps this process and its threads on some cores; call it before TensorFlow is imported.
+
+    Args:
+      count: how many; 0 for all that the process may use.
+    """
+    if count:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def one_thread() -> None:

@@ -73,6 +73,7 @@ def main(_) -> None:
             environments=FLAGS.environments,
             overlap=FLAGS.overlap,
             agent_steps=steps,
+            agent_steps_per_second=steps / wall,
             frames_per_second=steps * runner.environment.frames_per_step / wall,
             seconds=wall,
             **{f"share_{name}": seconds / wall for name, seconds in timed.items()},

@@ -4,6 +4,7 @@ python benchmarks/train_step.py --batch=16 --length=50 --size=paper
 """
 
 import math
+import os
 import time
 
 import numpy as np
@@ -16,6 +17,7 @@ from common import (
     random_sequences,
     report,
     seconds_since_process_start,
+    use_cores,
 )
 
 FLAGS = flags.FLAGS
@@ -25,10 +27,12 @@ flags.DEFINE_enum("size", "paper", ["paper", "small", "tiny"], "Which model.")
 flags.DEFINE_string("precision", "float32", "Learner.precision.")
 flags.DEFINE_bool("jit_compile", False, "Learner.jit_compile.")
 flags.DEFINE_integer("updates", 10, "Updates that are timed, after the first.")
+flags.DEFINE_integer("cores", 0, "CPU cores that may compute; 0: all.")
 flags.DEFINE_multi_string("gin_bindings", [], "Further gin bindings.")
 
 
 def main(_) -> None:
+    use_cores(FLAGS.cores)
     bindings = [
         f"Learner.precision='{FLAGS.precision}'",
         f"Learner.jit_compile={FLAGS.jit_compile}",
@@ -53,6 +57,7 @@ def main(_) -> None:
         size=FLAGS.size,
         batch=FLAGS.batch,
         length=FLAGS.length,
+        cores=FLAGS.cores or os.cpu_count(),
         precision=FLAGS.precision,
         jit_compile=FLAGS.jit_compile,
         seconds=seconds,

@@ -49,6 +49,32 @@ def test_train_step(tmp_path):
         assert values[key] > 0
 
 
+def test_profile_of_an_update(tmp_path):
+    arguments = ["--size=tiny", "--batch=2", "--length=6", "--updates=2"]
+    output = run(tmp_path, "profile_update.py", *arguments)
+    values = json_line(output)
+    assert "| _MklMatMul |" in output or "| MatMul |" in output
+    assert 0 < values["TensorFlow's executor"] < values["milliseconds"]
+
+
+def test_times_in_a_profile_leave_out_what_is_inside():
+    code = (
+        "from profile_update import own_times; "
+        "events = [(0, 10, 'outer'), (2, 3, 'inner'), (3, 1, 'core'), (12, 4, 'next')]; "
+        "print(sorted(own_times(events)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=DIRECTORY, capture_output=True, text=True, timeout=60
+    )
+    expected = [("core", 1), ("inner", 2), ("next", 4), ("outer", 7)]
+    assert result.stdout.strip() == str(expected), result.stderr
+
+
+def test_startup(tmp_path):
+    values = json_line(run(tmp_path, "startup.py", "--times=1"))
+    assert values["import_seconds"] < values["error_seconds"]
+
+
 def test_policy_step(tmp_path):
     values = json_line(run(tmp_path, "policy_step.py", "--size=tiny", "--steps=20"))
     assert values["milliseconds"] > 0
