@@ -50,7 +50,7 @@ def test_train_step(tmp_path):
 
 
 def test_profile_of_an_update(tmp_path):
-    arguments = ["--size=tiny", "--batch=2", "--length=6", "--updates=2"]
+    arguments = ["--size=tiny", "--batch=2", "--length=6", "--updates=2", "--warm_up=1"]
     output = run(tmp_path, "profile_update.py", *arguments)
     values = json_line(output)
     assert "| _MklMatMul |" in output or "| MatMul |" in output
