@@ -39,6 +39,18 @@ flags.DEFINE_multi_string(
     [],
     "Python module of yours that is imported first, as for an environment; may be repeated.",
 )
+flags.DEFINE_string(
+    "init_from",
+    None,
+    "Base directory of another run. A new run begins with its weights; a run that is resumed has "
+    "its own.",
+)
+flags.DEFINE_enum(
+    "init_parts",
+    None,
+    ["both", "world_model", "behavior"],
+    "What --init_from gives. Default: both.",
+)
 flags.DEFINE_integer("seed", 0, "Seed of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
 flags.DEFINE_string(
     "scratch",
@@ -64,7 +76,7 @@ INTERRUPTED = 75  # EX_TEMPFAIL: start the same command again
 def main(argv: Sequence[str]) -> int:
     """Runs or resumes the experiment that the flags name."""
     from dreamer_tf.errors import UserError
-    from dreamer_tf.experiment import gin_files, naming, preflight, trust
+    from dreamer_tf.experiment import gin_files, initial, naming, preflight, trust
     from dreamer_tf.replay import staging
 
     recorded = not FLAGS.gin_files and FLAGS.base_dir is not None
@@ -77,6 +89,7 @@ def main(argv: Sequence[str]) -> int:
             "run to resume with --base_dir alone."
         )
     bindings = [*trust.import_modules(FLAGS["import"].value), *FLAGS.gin_bindings]
+    bindings += initial.bindings(FLAGS.init_from, FLAGS.init_parts)
     if FLAGS.label is not None:
         naming.check_label(FLAGS.label)
     preflight.check(FLAGS.gin_files, bindings)
@@ -98,9 +111,9 @@ def main(argv: Sequence[str]) -> int:
         FLAGS.gin_files, bindings, launch.make_environment().name, seed, FLAGS.label
     )
     if FLAGS.dry_run:
-        launch.dry_run(base_dir, seed)
+        launch.dry_run(base_dir, seed, FLAGS.init_from)
         return 0
-    runner = launch.make_runner(base_dir, seed, label=FLAGS.label)
+    runner = launch.make_runner(base_dir, seed, label=FLAGS.label, init_from=FLAGS.init_from)
     print(launch.describe(runner), flush=True)
     if FLAGS.verify:
         print(f"verified        {launch.verify(runner)}", flush=True)

@@ -12,6 +12,7 @@ With `overlap=False` update k is finished at step n, and everything else is the 
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -344,11 +345,8 @@ class DreamerV2Agent(Agent):
         Raises:
           UserError: the checkpoint is of networks with other names or sizes.
         """
-        variables = self.learner.variables()
-        check_arrays(variables, checkpoint.arrays)
-        for name, variable in variables.items():
-            variable.assign(checkpoint.arrays[name])
-        self.learner.acting.refresh()
+        check_arrays(self.learner.variables(), checkpoint.arrays)
+        self.learner.assign(checkpoint.arrays)
         state = checkpoint.state["agent"]
         self.agent_steps = int(state["agent_steps"])
         self._evaluation_steps = int(state["evaluation_steps"])
@@ -360,6 +358,14 @@ class DreamerV2Agent(Agent):
         self._guard.in_a_row = int(state["bad_updates"])
         if self.replay is not None:
             self.replay.restore(checkpoint.state["replay"])
+
+    def weights(self, part: str) -> Mapping[str, Any]:
+        """The world model, or actor, critic and target critic."""
+        return self.learner.weights(part)
+
+    def set_weights(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Sets weights, also those that the policy acts with."""
+        self.learner.assign(arrays)
 
     def expected(self) -> Expected:
         """Weights, optimizer states and counters."""

@@ -6,7 +6,7 @@ optimizers are here, so that one place decides what changes a weight.
 
 import collections
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import gin
@@ -143,15 +143,26 @@ class Learner:
 
     def variables(self) -> dict[str, tf.Variable]:
         """Every variable that a checkpoint must hold, by name."""
-        found = {}
-        for module in (self.world_model, self.actor_critic):
-            for variable in module.variables:
-                found[variable.path] = variable.value
+        found: dict[str, tf.Variable] = {}
+        for part in ("world_model", "behavior"):
+            found |= self.weights(part)
         for optimizer in self.optimizers.values():
             found |= optimizer.state
         found["actor_critic/slow_updates"] = self.actor_critic.slow_updates
         found["updates"] = self.updates
         return found
+
+    def weights(self, part: str) -> dict[str, tf.Variable]:
+        """Weights of 'world_model' or 'behavior' by name, without optimizers and counters."""
+        module = self.world_model if part == "world_model" else self.actor_critic
+        return {variable.path: variable.value for variable in module.variables}
+
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Sets variables by name, and renews the policy's copy of the weights."""
+        variables = self.variables()
+        for name, array in arrays.items():
+            variables[name].assign(array)
+        self.acting.refresh()
 
     def update(self, sequences: Sequences) -> dict[str, tf.Tensor]:
         """One update of world model, actor, critic and target critic.

@@ -12,7 +12,7 @@ N environments, one batched policy:
 
 import abc
 import os
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium
@@ -137,6 +137,27 @@ class Agent(abc.ABC):
         Raises:
           UserError: the checkpoint is from another agent or another network.
         """
+
+    def weights(self, part: str) -> Mapping[str, Any]:
+        """Variables of a part that a run can take from another one, by their names in checkpoints.
+
+        Args:
+          part: 'world_model' or 'behavior'.
+
+        Raises:
+          UserError: the agent has no such part.
+        """
+        raise UserError(
+            f"{self.label} has no {part} that another run could give: leave --init_from out."
+        )
+
+    def set_weights(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Sets weights, and leaves everything else as it is.
+
+        Args:
+          arrays: for names of `weights`, of their shapes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no weights to set.")
 
     def expected(self) -> Expected | None:
         """The arrays that a checkpoint of this agent holds; None if they are not checked."""

@@ -33,6 +33,8 @@ TEXTS = {
     "Encoder.vector_keys": _PATTERN,
     "FilterObservation.filter_keys": _NAME,
     "GaussianLatent.std_bound": WORD,
+    "initial_weights.init_parts": WORD,
+    "initial_weights.init_source": r"[\w.,=+~-]*",
     "Learner.evaluation_action": WORD,
     "Learner.policy_device": r"/?(?:device:)?[A-Za-z]+(?::\d+)?",
     "Learner.precision": WORD,

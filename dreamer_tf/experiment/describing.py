@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import launch, table_d1
+from dreamer_tf.experiment import initial, launch, table_d1
 from dreamer_tf.experiment.runner import DreamerRunner
 
 
@@ -22,6 +22,7 @@ def describe(updates_per_second: float | None = None) -> str:
     Raises:
       UserError: the agent is not DreamerV2, or as `launch.make_runner`.
     """
+    initial.forget()
     with launch.temporary_runner(Path(tempfile.gettempdir()), 0) as runner:
         if not isinstance(runner.agent, DreamerV2Agent):
             raise UserError(

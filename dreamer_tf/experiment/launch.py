@@ -16,7 +16,7 @@ import gin
 from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, trust
+from dreamer_tf.experiment import gin_files, initial, trust
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.guard import construct
@@ -58,6 +58,7 @@ def make_runner(
     seed: int,
     create_environment_fn: Callable[[], Environment] | None = None,
     label: str | None = None,
+    init_from: str | os.PathLike | None = None,
 ) -> DreamerRunner:
     """Makes the runner of the gin configuration, and records the configuration.
 
@@ -68,9 +69,11 @@ def make_runner(
       seed: run seed.
       create_environment_fn: makes the environment; that of the gin configuration by default.
       label: name of the configuration in comparisons; by default what the run recorded before.
+      init_from: base directory of a run whose weights a new run begins with (`initial`).
 
     Raises:
-      UserError: the directory belongs to another run, is in use, or cannot be written.
+      UserError: the directory belongs to another run, is in use, or cannot be written; the weights
+        of the other run do not fit.
     """
     check_local("base_dir", base_dir)
     try:
@@ -90,9 +93,10 @@ def make_runner(
                 runner = DreamerRunner(base_dir, seed=seed)
             else:
                 runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
+            began = initial.begin(runner.agent, base_dir, init_from)
             check_effects()
             # Only now: a configuration that fails must not claim the directory.
-            gin_files.record(base_dir, seed, _facts(runner, device, label))
+            gin_files.record(base_dir, seed, began | _facts(runner, device, label))
             runner.lock = lock
             on_failure.pop_all()
     except disk.ERRORS as error:
@@ -135,30 +139,36 @@ def rehearse(runner: DreamerRunner) -> None:
         runner.agent.rehearse()
 
 
-def dry_run(base_dir: str, seed: int) -> None:
+def dry_run(base_dir: str, seed: int, init_from: str | None = None) -> None:
     """Checks a run, and prints what it is and what it will cost; leaves nothing behind.
 
     Args:
       base_dir: base directory of the run; it is not touched.
       seed: run seed.
+      init_from: as for `make_runner`.
 
     Raises:
       UserError: as `make_runner` and `rehearse`.
     """
     gin_files.check(base_dir, seed)
-    with temporary_runner(Path(base_dir).absolute().parent, seed) as runner:
+    if identity.has_progress(base_dir):
+        initial.forget()  # it has weights of its own
+    with temporary_runner(Path(base_dir).absolute().parent, seed, init_from) as runner:
         print(describe(runner).replace(runner.base_dir, base_dir), flush=True)
         print(estimate(runner))
 
 
 @contextlib.contextmanager
-def temporary_runner(parent: Path, seed: int) -> Iterator[DreamerRunner]:
+def temporary_runner(
+    parent: Path, seed: int, init_from: str | None = None
+) -> Iterator[DreamerRunner]:
     """Makes the runner of the gin configuration in a directory that is removed afterwards.
 
     Args:
       parent: the directory is made there, or in the nearest directory above that exists, so that
         it is on the disk of a run.
       seed: run seed.
+      init_from: as for `make_runner`.
 
     Raises:
       UserError: as `make_runner`, or nothing can be written there.
@@ -172,7 +182,7 @@ def temporary_runner(parent: Path, seed: int) -> Iterator[DreamerRunner]:
             f"{parent} cannot be written ({error.strerror}): choose another --base_dir."
         ) from error
     try:
-        runner = make_runner(directory, seed)
+        runner = make_runner(directory, seed, init_from=init_from)
         try:
             yield runner
         finally:
@@ -209,6 +219,9 @@ def describe(runner: DreamerRunner) -> str:
         "observations": _observations(environment),
         **found,
     }
+    began = initial.words(runner.base_dir)
+    if began is not None:
+        found["initial weights"] = began
     lines = [f"{name:15} {text}" for name, text in found.items()]
     if agent.agent_steps:
         lines.append(

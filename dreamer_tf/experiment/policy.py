@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import gin
 import gymnasium
@@ -23,7 +23,7 @@ from dreamer_tf.environments.interface import (
 from dreamer_tf.environments.observations import Translated
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import dreaming, launch
+from dreamer_tf.experiment import dreaming, initial, launch
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
@@ -253,6 +253,8 @@ def train_agent(
     gin_files: Sequence[str] = ("gym.gin",),
     gin_bindings: Sequence[str] = (),
     seed: int = 0,
+    init_from: str | os.PathLike | None = None,
+    init_parts: Literal["both", "world_model", "behavior"] | None = None,
 ) -> Policy:
     """Trains an agent, as `python -m dreamer_tf.train` does; the same call resumes it.
 
@@ -263,6 +265,8 @@ def train_agent(
       gin_files: as the flag.
       gin_bindings: as the flag.
       seed: as the flag.
+      init_from: as the flag.
+      init_parts: as the flag.
 
     Returns:
       The trained policy.
@@ -273,7 +277,8 @@ def train_agent(
       Interrupted: a signal asked the run to stop. Everything has been saved.
     """
     gin.clear_config()
-    gin_files_module.parse(gin_files, gin_bindings)
+    beginning = initial.bindings(init_from, init_parts)
+    gin_files_module.parse(gin_files, [*gin_bindings, *beginning])
     factory = None
     if environment is not None:
         wrapped = as_environment(environment)
@@ -290,7 +295,7 @@ def train_agent(
         def factory() -> Environment:
             return wrapped
 
-    runner = launch.make_runner(os.fspath(base_dir), seed, factory)
+    runner = launch.make_runner(os.fspath(base_dir), seed, factory, init_from=init_from)
     try:
         print(launch.describe(runner), flush=True)
         launch.rehearse(runner)

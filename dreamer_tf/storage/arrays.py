@@ -24,6 +24,7 @@ class Expected(NamedTuple):
     arrays: Mapping[str, Any]  # arrays or variables by name, with `shape` and `dtype`
     more: str = ""  # names of further arrays, of any shape, begin so; empty for none
     more_bytes: int = 0  # the most bytes that these may have together
+    only: bool = False  # reads no other arrays, and accepts them; they are in `more_bytes`
 
     def most_bytes(self) -> int:
         """The most bytes that an archive may have."""
@@ -57,11 +58,14 @@ def read(file: IO[bytes], expected: Expected | None) -> dict[str, np.ndarray]:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
             raise ValueError("it has two arrays of one name")
-        if expected is not None:
-            _check_names(members, expected)
         if sum(info.file_size for info in members.values()) > size:
             raise ValueError("its arrays are larger than itself")
-        return {name: _read(archive, info, name, expected) for name, info in members.items()}
+        if expected is not None:
+            if expected.only:
+                members = {name: info for name, info in members.items() if name in expected.arrays}
+            _check_names(members, expected)
+            _check_shapes(archive, members, expected)
+        return {name: _read(archive, info, name) for name, info in members.items()}
 
 
 def _check_names(found: Mapping[str, Any], expected: Expected) -> None:
@@ -71,24 +75,53 @@ def _check_names(found: Mapping[str, Any], expected: Expected) -> None:
         raise ValueError(f"it is of another network: {', '.join(sorted(different)[:3])} differ")
 
 
-def _read(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, expected: Expected | None
-) -> np.ndarray:
+def _check_shapes(
+    archive: zipfile.ZipFile, found: Mapping[str, zipfile.ZipInfo], expected: Expected
+) -> None:
+    """Compares headers only, so that one message names what differs."""
+    problems = []
+    for name in sorted(set(found) & set(expected.arrays)):
+        wanted = expected.arrays[name]
+        with _open(archive, found[name], name) as member:
+            shape, _, kind = _header(member, found[name], name)
+        # A type that NumPy does not know, such as bfloat16, is stored as bytes.
+        same = kind == dtype(wanted) or kind == np.dtype(f"V{dtype(wanted).itemsize}")
+        if shape != tuple(wanted.shape) or not same:
+            problems.append(
+                f"{name} has shape {shape} of {kind}, not {tuple(wanted.shape)} of {dtype(wanted)}"
+            )
+    if problems:
+        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise ValueError(f"it is of another network: {', '.join(problems[:3])}{more}")
+
+
+def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
         raise ValueError(f"{name} is compressed or encrypted")
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if version != (1, 0):
-            raise ValueError(f"{name} has a header of version {version}")
-        shape, fortran, kind = np.lib.format.read_array_header_1_0(member, max_header_size=_HEADER)
-        # Before anything is allocated, and in Python's integers, which do not overflow.
+    return archive.open(info)
+
+
+def _header(
+    member: IO[bytes], info: zipfile.ZipInfo, name: str
+) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the order is Fortran's, and type of an array whose bytes follow."""
+    version = np.lib.format.read_magic(member)
+    if version != (1, 0):
+        raise ValueError(f"{name} has a header of version {version}")
+    shape, fortran, kind = np.lib.format.read_array_header_1_0(member, max_header_size=_HEADER)
+    # Before anything is allocated, and in Python's integers, which do not overflow.
+    nbytes = math.prod(shape) * kind.itemsize
+    if kind.hasobject or kind.kind not in _KINDS or any(length < 0 for length in shape):
+        raise ValueError(f"{name} holds objects, for which allow_pickle is never set")
+    if member.tell() + nbytes != info.file_size:
+        raise ValueError(f"{name} has {info.file_size:,} bytes, not those of shape {shape}")
+    return shape, fortran, kind
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:
+    with _open(archive, info, name) as member:
+        shape, fortran, kind = _header(member, info, name)
         nbytes = math.prod(shape) * kind.itemsize
-        if kind.hasobject or kind.kind not in _KINDS or any(length < 0 for length in shape):
-            raise ValueError(f"{name} holds objects, for which allow_pickle is never set")
-        if member.tell() + nbytes != info.file_size:
-            raise ValueError(f"{name} has {info.file_size:,} bytes, not those of shape {shape}")
-        if expected is not None and name in expected.arrays:
-            _check_shape(name, shape, kind, expected.arrays[name])
         data = bytearray(member.read(nbytes))
         if len(data) != nbytes:
             raise EOFError(f"{name} is cut off")
@@ -96,14 +129,3 @@ def _read(
     if kind.kind in "fc" and not np.isfinite(array).all():
         raise ValueError(f"{name} is not finite")
     return array
-
-
-def _check_shape(name: str, shape: tuple[int, ...], kind: np.dtype, expected: Any) -> None:
-    wanted = tuple(expected.shape)
-    # A type that NumPy does not know, such as bfloat16, is stored as bytes.
-    same = kind == dtype(expected) or kind == np.dtype(f"V{dtype(expected).itemsize}")
-    if shape != wanted or not same:
-        raise ValueError(
-            f"it is of another network: {name} has shape {shape} of {kind}, not {wanted} of "
-            f"{dtype(expected)}"
-        )

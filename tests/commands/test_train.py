@@ -98,6 +98,32 @@ def test_the_same_command_resumes(trained, tmp_path):
     assert [score["Iteration"] for score in scores] == [0, 0, 1, 1]
 
 
+def test_a_run_begins_with_the_weights_of_another_one(trained, tmp_path):
+    directory = shutil.copytree(trained[0], tmp_path / "copy")
+    source = "--init_from=runs/atari/Pong/4"
+    flags = ["--gin_files=atari.gin", source, "--init_parts=world_model", "--label=begun", *SMALL]
+    dry = run(directory, "train", *flags, "--dry_run")
+    assert dry.returncode == 0, dry.stderr
+    for _ in range(2):  # the second time it is complete, and takes nothing
+        result = run(directory, "train", *flags)
+        assert result.returncode == 0, result.stderr
+        for printed in (dry.stdout, result.stdout):
+            assert (
+                "initial weights world model of runs/atari/Pong/4, checkpoint 1, after 40 agent"
+                in printed
+            )
+    record = json.loads((directory / "runs/begun/Pong/0/run.json").read_text())
+    assert record["init"]["from"] == "runs/atari/Pong/4" and len(record["sessions"]) == 2
+    evaluate = [line for line in result.stdout.splitlines() if line.startswith("evaluate")]
+    assert "--trust_imports" not in evaluate[0]
+    for command in (["evaluate", "--episodes=1"], ["train", "--dry_run"]):  # without the other run
+        result = run(directory, *command, "--base_dir=runs/begun/Pong/0")
+        assert result.returncode == 0, result.stderr
+    wrong = run(directory, "train", "--gin_files=atari.gin", source, "--base_dir=x")
+    assert_sentence(wrong, "--init_from=runs/atari/Pong/4", "has shape", "--init_parts")
+    assert_sentence(run(directory, "train", "--gin_files=atari.gin", "--init_from=no"), "no run")
+
+
 def test_a_signal_to_all_processes_saves_and_says_how_to_continue(tmp_path, request):
     """SIGTERM as clusters send it, to workers and all: only the parent decides."""
     long = [*SMALL, "--gin_bindings=Runner.num_iterations=1000000"]

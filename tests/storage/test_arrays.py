@@ -58,3 +58,22 @@ def test_further_arrays_are_accepted_by_the_beginning_of_their_names(tmp_path):
         assert set(arrays.read(file, Expected(some, "sampling/", 5000))) == {"w", "sampling/keys"}
         with pytest.raises(ValueError, match="another network: sampling/keys differ"):
             arrays.read(file, Expected(some))
+
+
+def test_some_arrays_are_read_and_the_others_are_left(tmp_path):
+    path = stored(tmp_path)
+    one = {"weights/a": ARRAYS["weights/a"]}
+    with path.open("rb") as file:
+        assert set(arrays.read(file, Expected(one, only=True))) == {"weights/a"}
+        with pytest.raises(ValueError, match="another network: b differ"):
+            arrays.read(file, Expected(one | {"b": np.zeros(2)}, only=True))
+
+
+def test_arrays_of_other_shapes_are_named_together(tmp_path):
+    names = "abcde"
+    path = stored(tmp_path, {name: np.zeros(2, np.float32) for name in names})
+    expected = Expected({name: np.zeros(3, np.float32) for name in names})
+    with path.open("rb") as file, pytest.raises(ValueError, match="another network") as found:
+        arrays.read(file, expected)
+    shown = [f"{name} has shape (2,) of float32, not (3,) of float32" for name in "abc"]
+    assert str(found.value).endswith(f"{', '.join(shown)}, and 2 more")
