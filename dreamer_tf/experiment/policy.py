@@ -1,9 +1,10 @@
 """Policies in Python: train one, load one, let it act, evaluate it, see what its model predicts."""
 
+import functools
 import inspect
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, cast
 
 import gin
 import gymnasium
@@ -31,8 +32,22 @@ from dreamer_tf.experiment.guard import ask
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
+from dreamer_tf.settings.isolation import Configuration
 from dreamer_tf.storage import os_errors
 from dreamer_tf.storage.checkpoints import CheckpointStore
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _in_its_configuration(method: F) -> F:
+    """A method of a policy that finds the gin configuration of its run, not of the caller."""
+
+    @functools.wraps(method)
+    def wrapper(self: "Policy", *args: Any, **kwargs: Any) -> Any:
+        with self._configuration.active():
+            return method(self, *args, **kwargs)
+
+    return cast(F, wrapper)
 
 
 class Policy:
@@ -58,9 +73,19 @@ class Policy:
         Raises:
           UserError: there is no run, it has no checkpoint yet, or it imports modules.
         """
-        # The configuration of the run must not mix with one that was read before.
-        gin.clear_config()
-        gin_files_module.parse_recorded(base_dir, trust_imports)
+        # The configuration of the run must not mix with that of the caller or of another policy.
+        self._configuration = Configuration()
+        self._base_dir = base_dir
+        with self._configuration.active():
+            self._load(seed, environment, trust_imports)
+
+    def _load(
+        self,
+        seed: int,
+        environment: gymnasium.Env | Environment | EnvironmentLike | None,
+        trust_imports: bool,
+    ) -> None:
+        gin_files_module.parse_recorded(self._base_dir, trust_imports)
         # The policy may run on another machine than the training did.
         gin.bind_parameter("configure_devices.gpu", 0)
         gin.bind_parameter("Learner.policy_device", None)
@@ -70,16 +95,15 @@ class Policy:
         )
         # Without a base directory: a policy must not write into the run.
         self.agent = create_agent(DopamineEnvironment(self.environment), None, seed)
-        found = CheckpointStore(os.path.join(base_dir, "checkpoints")).load_latest(
+        found = CheckpointStore(os.path.join(self._base_dir, "checkpoints")).load_latest(
             beside=False, expected=self.agent.expected(), check=self.agent.check_state
         )
         if found is None:
             raise UserError(
-                f"--base_dir={base_dir}: the run has no checkpoint yet. It writes one after every "
-                "iteration and when it is interrupted."
+                f"--base_dir={self._base_dir}: the run has no checkpoint yet. It writes one after "
+                "every iteration and when it is interrupted."
             )
         self.checkpoint, checkpoint = found
-        self._base_dir = base_dir
         self._replay_state = checkpoint.state.get("replay")
         self.agent.restore(checkpoint)
         self.agent_steps = self.agent.agent_steps
@@ -87,6 +111,7 @@ class Policy:
         self._max_steps: int = parameter("Runner.max_steps_per_episode", 27_000)
         self.protocol = protocol_label(self.environment, self._max_steps)
 
+    @_in_its_configuration
     def open_replay(self) -> EpisodeReplay:
         """Opens the experience of the run, to read it; the run may be training meanwhile.
 
@@ -116,6 +141,7 @@ class Policy:
         """Forgets the episode: the next observation begins a new one."""
         self._begin = True
 
+    @_in_its_configuration
     def __call__(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
         """Chooses an action.
 
@@ -143,6 +169,7 @@ class Policy:
             return self.agent.begin_episode(observation)
         return self.agent.step(0.0, observation)
 
+    @_in_its_configuration
     def run_episode(
         self,
         seed: int | None = None,
@@ -180,6 +207,7 @@ class Policy:
             steps += 1
         return float(total), steps
 
+    @_in_its_configuration
     def dream(
         self,
         path: str | os.PathLike,
@@ -229,6 +257,9 @@ def load_policy(
 ) -> Policy:
     """Loads the newest checkpoint of a run as a policy.
 
+    gin's configuration of the caller is neither used nor changed. Policies of several runs can act
+    in turn.
+
         policy = dreamer_tf.load_policy("runs/atari_small/Pong/0")
         observation = policy.environment.reset(seed=1)
         action = policy(observation)
@@ -258,6 +289,8 @@ def train_agent(
 ) -> Policy:
     """Trains an agent, as `python -m dreamer_tf.train` does; the same call resumes it.
 
+    gin's configuration of the caller is neither used nor changed.
+
     Args:
       environment: a `gymnasium.Env` or an environment of this package; by default the environment
         of the gin files.
@@ -276,34 +309,36 @@ def train_agent(
       EnvironmentFailure: the environment failed. Everything before has been saved.
       Interrupted: a signal asked the run to stop. Everything has been saved.
     """
-    gin.clear_config()
-    beginning = initial.bindings(init_from, init_parts)
-    gin_files_module.parse(gin_files, [*gin_bindings, *beginning])
-    factory = None
-    if environment is not None:
-        wrapped = as_environment(environment)
-        # The record of the run must not name an environment that was not used.
-        gin.bind_parameter(FACTORY, None)
-        # There is only this one, and it cannot be restarted.
-        gin.bind_parameter("DreamerRunner.environment_restarts", 0)
-        if parameter("DreamerRunner.num_environments", 1) > 1:
-            raise UserError(
-                "DreamerRunner.num_environments is more than 1, but train_agent was given one "
-                f"environment: name a function that makes it in {FACTORY} instead."
-            )
-
-        def factory() -> Environment:
-            return wrapped
-
-    runner = launch.make_runner(os.fspath(base_dir), seed, factory, init_from=init_from)
-    try:
-        print(launch.describe(runner), flush=True)
-        launch.rehearse(runner)
-        runner.run_experiment()
-        print(launch.closing_words(runner))
-    finally:
-        runner.close()  # this process may train again
+    with Configuration().active():
+        beginning = initial.bindings(init_from, init_parts)
+        gin_files_module.parse(gin_files, [*gin_bindings, *beginning])
+        factory = None if environment is None else _only(environment)
+        runner = launch.make_runner(os.fspath(base_dir), seed, factory, init_from=init_from)
+        try:
+            print(launch.describe(runner), flush=True)
+            launch.rehearse(runner)
+            runner.run_experiment()
+            print(launch.closing_words(runner))
+        finally:
+            runner.close()  # this process may train again
     return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
+
+
+def _only(
+    environment: gymnasium.Env | Environment | EnvironmentLike,
+) -> Callable[[], Environment]:
+    """What "makes" an environment that is there already; the configuration is told."""
+    wrapped = as_environment(environment)
+    # The record of the run must not name an environment that was not used.
+    gin.bind_parameter(FACTORY, None)
+    # There is only this one, and it cannot be restarted.
+    gin.bind_parameter("DreamerRunner.environment_restarts", 0)
+    if parameter("DreamerRunner.num_environments", 1) > 1:
+        raise UserError(
+            "DreamerRunner.num_environments is more than 1, but train_agent was given one "
+            f"environment: name a function that makes it in {FACTORY} instead."
+        )
+    return lambda: wrapped
 
 
 def as_environment(environment: gymnasium.Env | Environment | EnvironmentLike) -> Environment:

@@ -1,7 +1,12 @@
 """Stored policies in Python: loading, acting, evaluating, training."""
 
+import copy
 import importlib
+import inspect
+import pydoc
 import re
+import subprocess
+import sys
 
 import gin
 import numpy as np
@@ -13,6 +18,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.experiment.policy import as_environment, load_policy, train_agent
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.settings import isolation
 from tests.helpers import TINY, ScriptedEnvironment
 
 
@@ -125,9 +131,114 @@ def test_training_from_python_returns_the_policy_and_resumes(tmp_path, capsys):
     np.testing.assert_array_equal(given[0]["image"], given[1]["image"])
 
 
+@gin.configurable
+def of_the_notebook(value=0):
+    return value
+
+
+@pytest.fixture
+def notebook():
+    """A configuration of the caller that is locked, and what it must still be afterwards."""
+    gin.parse_config(["import decimal", "of_the_notebook.value = 7", "RSSM.units = 77"])
+    gin.finalize()
+    Catch(), ScriptedEnvironment()  # the tests make them, too, and gin notes it
+    before = {name: copy.copy(getattr(gin.config, name)) for name in isolation._STATE}
+    yield
+    after = {name: getattr(gin.config, name) for name in isolation._STATE}
+    assert after == before and gin.config_is_locked()
+    assert of_the_notebook() == 7 and "import decimal" in gin.config_str()
+    gin.config._set_config_is_locked(False)
+
+
+def test_the_callers_configuration_is_left_alone(notebook, tmp_path, stored):
+    call = {"base_dir": tmp_path / "run", "gin_files": ["gym.gin"], "gin_bindings": TINY}
+    assert train_agent(Catch(), **call).agent.learner.world_model.rssm.units == 12
+    policy = load_policy(stored, environment=ScriptedEnvironment())
+    policy.run_episode(seed=1)
+    policy.open_replay()
+    policy.dream(tmp_path / "dream.gif", actions="replay", context=2, length=2, sequences=1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda directory: load_policy(directory),
+        lambda directory: train_agent(Catch(), base_dir=directory, gin_files=["no.gin"]),
+        lambda directory: train_agent(Catch(), base_dir=directory, gin_bindings=["RSSM.unit=1"]),
+        lambda directory: train_agent(object(), base_dir=directory),
+        lambda directory: train_agent(
+            Catch(), base_dir=directory, gin_bindings=[*TINY, "Learner.policy_device='/GPU:99'"]
+        ),
+    ],
+)
+def test_the_callers_configuration_is_left_alone_by_an_error(notebook, tmp_path, call):
+    with pytest.raises(UserError):
+        call(tmp_path)
+
+
+def test_a_locked_configuration_does_not_stop_the_import(tmp_path):
+    code = (
+        "import gin; gin.finalize()\nimport dreamer_tf\ntry: dreamer_tf.load_policy('no')\n"
+        "except Exception as error: print(type(error).__name__, gin.config_is_locked())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert result.stdout == "UserError True\n", result.stderr
+
+
+def test_policies_of_different_configurations_act_in_turn(tmp_path, stored):
+    other = tmp_path / "other"
+    make_run(other, "RSSM.units=9", "Runner.max_steps_per_episode=6", "MLP.units=5")
+    alone = [
+        load_policy(run, environment=ScriptedEnvironment([(9, "terminated")])).run_episode(seed=1)
+        for run in (stored, other)
+    ]
+    policies = [
+        load_policy(run, environment=ScriptedEnvironment([(9, "terminated")]))
+        for run in (stored, other)
+    ]
+    assert [policy.run_episode(seed=1) for policy in policies] == alone
+    assert [length for _, length in alone] == [9, 6]  # each has its own limit
+    units = [policy.agent.learner.world_model.rssm.units for policy in policies]
+    assert units == [12, 9]
+    for policy in (*policies, *policies):
+        assert len(policy.open_replay()) > 40
+        assert policy(ScriptedEnvironment().reset(seed=1)) in range(3)
+
+
+def test_a_run_is_the_same_after_another_one_in_the_process(tmp_path):
+    found = []
+    for name, settings in {
+        "a": [],
+        "b": ["RSSM.units=9", "world_model/Optimizer.learning_rate=1e-2"],
+        "c": [],
+    }.items():
+        policy = train_agent(
+            ScriptedEnvironment(),
+            base_dir=tmp_path / name,
+            gin_files=["atari_small.gin"],
+            gin_bindings=[*TINY, *settings],
+        )
+        variables = policy.agent.learner.variables()
+        found.append({name: value.numpy() for name, value in variables.items()})
+    first, other, again = found
+    assert set(first) == set(again)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert any(other[name].shape != first[name].shape for name in first)
+
+
 def test_help_names_what_is_public():
     named = re.findall(r"`(dreamer_tf[.\w]+)`", dreamer_tf.__doc__)
     assert len(named) >= 6
+    functions = set(dreamer_tf.__all__) - {"__version__"}
+    assert functions == set(re.findall(r"^\* `([a-z_]+)`", dreamer_tf.__doc__, re.MULTILINE))
+    for name in functions:
+        assert inspect.getdoc(getattr(dreamer_tf, name)), name
+    text = pydoc.plain(pydoc.render_doc(dreamer_tf))
+    assert all(name in text for name in named)
+    assert all(f"{name}(" in text for name in functions)  # with arguments and docstrings
+    assert set(dreamer_tf.__all__) <= set(dir(dreamer_tf))
     for name in named:
         module, _, member = name.rpartition(".")
         if not member[0].isupper():
