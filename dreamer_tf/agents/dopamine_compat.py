@@ -73,6 +73,7 @@ Collector = collector.Collector
 CollectorDispatcher = collector_dispatcher.CollectorDispatcher
 StatisticsInstance = statistics_instance.StatisticsInstance
 add_collector = collector_dispatcher.add_collector
+COLLECTORS = collector_dispatcher.AVAILABLE_COLLECTORS  # constructors by name
 # By the names that Dopamine gives them; C51 is a Rainbow agent with other settings.
 JAX_AGENTS = {
     "jax_dqn": JaxDQNAgent,

@@ -1,12 +1,24 @@
 """How agents log: averages over updates, written to Dopamine's CollectorDispatcher."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
 
-# Collectors that get every number. The console gets those of an iteration only.
-DETAILED = ("tensorboard", "json_lines", "wandb", "mlflow")
+
+class AllBut(Container[str]):
+    """Names of collectors, for Dopamine's dispatcher: all but a few, so also those from outside."""
+
+    def __init__(self, *names: str):
+        """Takes the names of collectors that get nothing."""
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self._names
+
+
+# Who gets every number. The console gets those of an iteration only.
+DETAILED = AllBut("console", "pickle")
 
 
 class MetricAverager:

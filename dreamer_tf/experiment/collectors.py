@@ -1,20 +1,68 @@
 """Collectors for Dopamine's CollectorDispatcher."""
 
 import ast
+import copy
+import functools
 import json
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import summary_v2 as hparams
 
-from dreamer_tf.agents.dopamine_compat import Collector, StatisticsInstance, add_collector
+from dreamer_tf.agents.dopamine_compat import (
+    COLLECTORS,
+    Collector,
+    StatisticsInstance,
+    add_collector,
+)
+from dreamer_tf.errors import UserError, did_you_mean
+from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.session import now
 from dreamer_tf.open_loop import gif
 from dreamer_tf.storage.files import open_file
+
+
+def register() -> None:
+    """Makes known to Dopamine's dispatcher what gin names as its collectors.
+
+        CollectorDispatcher.collectors = ('console', 'json_lines', @MyCollector)
+
+    Dopamine looks each entry up in a table, and passes over what it does not find. A class stands
+    in that table under itself.
+
+    Raises:
+      UserError: an entry is neither a name in the table nor a class derived from `Collector`.
+    """
+    name = "CollectorDispatcher.collectors"
+    try:
+        found = copy.deepcopy(gin_files.parameter(name, ()))  # as gin replaces its references
+    except TypeError as error:
+        raise UserError(f"{name}: write a class as in @MyCollector, without ().") from error
+    for entry in found:
+        if isinstance(entry, str):
+            if entry not in COLLECTORS:
+                known = [known for known in COLLECTORS if isinstance(known, str)]
+                hint = did_you_mean(entry, known) or f" There are {', '.join(sorted(known))}."
+                raise UserError(f"{name} has '{entry}', which does not exist.{hint}")
+        elif callable(entry):
+            add_collector(entry, functools.partial(_make, entry))
+        else:
+            raise UserError(f"{name} has {entry!r}: write names, or classes as in @MyCollector.")
+
+
+def _make(constructor: Callable[[str], Any], base_dir: str) -> Collector:
+    made = constructor(base_dir)
+    if not isinstance(made, Collector):
+        raise UserError(
+            f"CollectorDispatcher.collectors has a {type(made).__name__}, which is no collector: "
+            "derive it from dreamer_tf.experiment.collectors.Collector."
+        )
+    return made
 
 
 class JsonLinesCollector(Collector):

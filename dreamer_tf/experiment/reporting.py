@@ -9,7 +9,7 @@ import gin
 import numpy as np
 
 from dreamer_tf.agents.dopamine_compat import StatisticsInstance, collector_names
-from dreamer_tf.agents.metrics import DETAILED
+from dreamer_tf.agents.metrics import DETAILED, AllBut
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.interface import Environment, protocol_label
 from dreamer_tf.errors import UserError
@@ -107,7 +107,7 @@ class Reporter:
             StatisticsInstance(f"{mode.title()}/EpisodeLength", episode.length, steps),
         ]
         # Not to the JSON lines, because the row has all of it.
-        dispatcher.write(found, tuple(name for name in DETAILED if name != "json_lines"))
+        dispatcher.write(found, AllBut("console", "pickle", "json_lines"))
 
     def write_statistics(
         self,

@@ -14,7 +14,7 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import collectors, gin_files, mirrors  # noqa: F401 - registers collectors
+from dreamer_tf.experiment import collectors, mirrors  # noqa: F401 - registers mirrors
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.phases import no_progress, phase_seeds
 from dreamer_tf.experiment.progress import PhaseBar
@@ -116,6 +116,7 @@ class DreamerRunner(Runner):
         ) -> Agent:
             return create_agent(environment, summary_writer, seed, num_environments)
 
+        collectors.register()
         # Dopamine's constructor makes environment and agent, and then resumes (below).
         super().__init__(base_dir, make_agent, self._guard.make)
         # Dopamine then cuts episodes at the end of a phase; score files count whole episodes.

@@ -3,12 +3,22 @@
 import datetime
 import json
 
+import gin
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from dreamer_tf.agents.dopamine_compat import CollectorDispatcher, StatisticsInstance
-from dreamer_tf.experiment.collectors import JsonLinesCollector, MediaCollector, plain
-from tests.helpers import bind
+from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import gin_files, launch, trust
+from dreamer_tf.experiment.collectors import (
+    Collector,
+    JsonLinesCollector,
+    MediaCollector,
+    plain,
+    register,
+)
+from tests.helpers import TINY, ScriptedEnvironment, bind
 
 
 def lines(directory):
@@ -109,3 +119,77 @@ def test_values_are_numbers_where_the_text_is_one():
         "g": "(1, 2)",
         "h": "None",
     }
+
+
+@gin.configurable(module="tests.collectors")
+class Mine(Collector):
+    """A collector from outside."""
+
+    made: list = []
+
+    def __init__(self, base_dir, greeting="hello"):
+        super().__init__(base_dir)
+        self.greeting, self.found, self.closed = greeting, {}, False
+        self.made.append(self)
+
+    def get_name(self):
+        return "mine"
+
+    def write(self, statistics):
+        self.found |= {item.name: item.value for item in statistics if self.check_type(item.type)}
+
+    def close(self):
+        self.closed = True
+
+
+@gin.configurable(module="tests.collectors")
+def no_collector(base_dir):
+    return base_dir
+
+
+@pytest.fixture
+def made():
+    Mine.made.clear()
+    return Mine.made
+
+
+@pytest.mark.parametrize("reference", ["@Mine", "@scope/Mine", "%mine"])
+def test_a_collector_of_ones_own_gets_everything_by_gin(tmp_path, made, reference):
+    settings = [f"CollectorDispatcher.collectors=('json_lines', {reference})"]
+    scope = "scope/" if "scope" in reference else ""
+    settings += ["mine=@Mine", f"{scope}Mine.greeting='hi'"]
+    gin_files.parse(["atari_small.gin"], [*TINY, *settings])
+    gin.bind_parameter(launch.FACTORY, None)
+    runner = launch.make_runner(str(tmp_path), 0, ScriptedEnvironment)
+    runner.run_experiment()
+    runner.close()
+    (mine,) = made
+    assert mine.greeting == "hi" and mine.closed and (tmp_path / "metrics/mine").is_dir()
+    rows = lines(tmp_path)
+    written = {name: value for row in rows for name, value in row.items() if name != "step"}
+    assert {"Train/AverageReturns", "Eval/AverageReturns", "Agent/kl_loss"} <= set(written)
+    assert {name: float(mine.found[name]) for name in written} == pytest.approx(written)
+    assert {"Train/EpisodeReturn", "Eval/EpisodeLength"} <= set(mine.found)
+    # Whoever evaluates the run has chosen this code by importing it.
+    trust.check((tmp_path / "config.gin").read_text(), "config.gin")
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ("'json_line',", r"has 'json_line', which does not exist\. Did you mean 'json_lines'"),
+        ("@Mine(),", r"write a class as in @MyCollector, without \(\)"),
+        ("@no_collector,", r"has a str, which is no collector"),
+        ("@Mine, 3", r"has 3: write names"),
+    ],
+)
+def test_what_is_no_collector_is_named(tmp_path, entries, words):
+    gin_files.parse(["atari_small.gin"], [*TINY, f"CollectorDispatcher.collectors=({entries})"])
+    gin.bind_parameter(launch.FACTORY, None)
+    with pytest.raises(UserError, match=words):
+        launch.make_runner(str(tmp_path), 0, ScriptedEnvironment)
+
+
+def test_every_shipped_collector_is_known():
+    bind("CollectorDispatcher.collectors=('console', 'tensorboard', 'json_lines', 'media')")
+    register()
