@@ -60,7 +60,7 @@ flags.DEFINE_bool("mixed", False, "Compares runs of different protocols all the 
 
 def main(argv: Sequence[str]) -> int:
     """Writes or prints the comparison."""
-    from dreamer_tf.scores import comparison
+    from dreamer_tf.scores import comparison, names
 
     form = comparison.choose_format(FLAGS.out, FLAGS.format)
     baselines = comparison.DEFAULT_BASELINES if FLAGS.baselines is None else FLAGS.baselines
@@ -80,7 +80,9 @@ def main(argv: Sequence[str]) -> int:
         print(comparison.text(found, form, FLAGS.table), end="")
         return 0
     comparison.write(found, FLAGS.out, form, FLAGS.table)
-    print(f"{FLAGS.out}: {len(found.runs)} runs, {len(found.baselines)} published runs")
+    ours = names.number_of(len(found.runs), "run")
+    published = names.number_of(len(found.baselines), "published run")
+    print(f"{FLAGS.out}: {ours}, {published}")
     return 0
 
 
