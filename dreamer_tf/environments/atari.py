@@ -29,6 +29,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "noop_max": 30,
         "end_on_life_loss": True,
     },
+    "atari100k": {
+        "sticky_actions": 0.0,
+        "full_action_space": False,
+        "max_frames": 108_000,
+        "noop_max": 30,
+        "end_on_life_loss": True,
+    },
 }
 
 
@@ -54,7 +61,7 @@ class AtariEnvironment(Environment):
     def __init__(
         self,
         game_name: str = gin.REQUIRED,
-        preset: Literal["machado2018", "nature2015"] = "machado2018",
+        preset: Literal["machado2018", "nature2015", "atari100k"] = "machado2018",
         sticky_actions: Fraction | None = None,
         full_action_space: bool | None = None,
         max_frames: PositiveInt | None = None,
@@ -68,9 +75,10 @@ class AtariEnvironment(Environment):
 
         Args:
           game_name: for example 'Pong' or 'SpaceInvaders'.
-          preset: 'machado2018' (sticky actions, all 18 actions, no life information) or
+          preset: 'machado2018' (sticky actions, all 18 actions, no life information),
             'nature2015' (deterministic, no-op starts, minimal actions, a lost life ends the
-            episode for learning). The next five arguments override single settings of it.
+            episode for learning), or 'atari100k' (the settings of 'nature2015', for the scores of
+            another benchmark). The next five arguments override single settings of it.
           sticky_actions: probability that a frame repeats the previous action, in [0, 1].
           full_action_space: all 18 actions instead of those that the game uses.
           max_frames: frames after which an episode is truncated.

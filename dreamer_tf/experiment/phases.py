@@ -22,6 +22,20 @@ def no_progress() -> dict[str, Phase]:
     return {mode: Phase(steps=0, seconds=0.0, lengths=[], returns=[]) for mode in PHASES}
 
 
+def unfinished(phase: Phase, steps: int, episodes: int | None) -> bool:
+    """Whether a phase needs another episode.
+
+    Args:
+      phase: its progress.
+      steps: agent steps that it needs at least.
+      episodes: whole episodes that it needs instead; None to count agent steps.
+    """
+    if episodes is not None:
+        return len(phase["returns"]) < episodes
+    # A phase without a whole episode has no return, also after an interruption.
+    return phase["steps"] < steps or bool(steps and not phase["returns"])
+
+
 def phase_seeds(
     seed: int, iteration: int, mode: str, interruptions: int, count: int
 ) -> Sequence[int]:

@@ -9,13 +9,15 @@ import tqdm
 class PhaseBar:
     """Counts agent steps on standard error."""
 
-    def __init__(self, title: str, done: int, total: int, shown: bool, text: Callable[[int], str]):
+    def __init__(
+        self, title: str, done: int, total: int | None, shown: bool, text: Callable[[int], str]
+    ):
         """Shows the bar.
 
         Args:
           title: text before the bar.
           done: agent steps made so far.
-          total: agent steps of the phase.
+          total: agent steps of the phase; None if nobody knows.
           shown: False for no bar.
           text: makes the text behind the bar from the number of steps, only when it is shown.
         """

@@ -16,7 +16,7 @@ from dreamer_tf.environments.interface import DopamineEnvironment, Environment, 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import collectors, mirrors  # noqa: F401 - registers mirrors
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
-from dreamer_tf.experiment.phases import no_progress, phase_seeds
+from dreamer_tf.experiment.phases import no_progress, phase_seeds, unfinished
 from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
 from dreamer_tf.experiment.rollout import VectorRollout
@@ -54,6 +54,7 @@ class DreamerRunner(Runner):
         create_environment_fn: Callable[[], Environment | EnvironmentLike] | None = gin.REQUIRED,
         seed: int = 0,
         num_environments: Size = 1,
+        evaluation_episodes: PositiveInt | None = None,
         environment_restarts: NonNegativeInt = 0,
         step_timeout: PositiveFloat | None = None,
         checkpoints_kept: PositiveInt = 3,
@@ -70,6 +71,8 @@ class DreamerRunner(Runner):
             binds None where it is given one.
           seed: run seed.
           num_environments: environments that are stepped together (the paper: 1).
+          evaluation_episodes: whole episodes of an evaluation; with several environments, at least
+            as many. None for as many as have `Runner.evaluation_steps`.
           environment_restarts: how often a process restarts the environment after a failure. The
             running episode is kept as truncated. After the last restart, a failure saves and stops
             the run.
@@ -91,6 +94,7 @@ class DreamerRunner(Runner):
         base_dir = os.fspath(base_dir)
         self.seed = seed
         self._progress_bar = progress_bar
+        self._episodes_wanted = {"train": None, "eval": evaluation_episodes}
         self._stop = StopRequest()
         self._guard = EnvironmentGuard(
             create_environment_fn,
@@ -262,7 +266,7 @@ class DreamerRunner(Runner):
         statistics = IterationStatistics()
         try:
             self._run_train_phase(statistics)
-            if self._evaluation_steps > 0:
+            if self._evaluation_steps > 0 or self._episodes_wanted["eval"]:
                 self._run_eval_phase(statistics)
         except (Interrupted, EnvironmentFailure):
             # The episode cannot continue in another process: environments have no state to save.
@@ -308,7 +312,7 @@ class DreamerRunner(Runner):
         self._bar = PhaseBar(
             f"{run_mode_str} {self._iteration + 1}/{self._num_iterations}",
             phase["steps"],
-            min_steps,
+            None if self._episodes_wanted[run_mode_str] else min_steps,
             self._progress_bar and self._fine_grained_print_to_console,
             ProgressText(run_mode_str, phase, self._agent, self.environment.frames_per_step),
         )
@@ -338,8 +342,7 @@ class DreamerRunner(Runner):
         phase = self._phase
 
         def wanted() -> bool:
-            # A phase without a whole episode has no return, also after an interruption.
-            return phase["steps"] < min_steps or bool(min_steps and not phase["returns"])
+            return unfinished(phase, min_steps, self._episodes_wanted[mode])
 
         while wanted():
             seeds = phase_seeds(

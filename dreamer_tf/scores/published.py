@@ -55,6 +55,7 @@ PROTOCOLS = {
     "about lives, episodes of at most 108,000 frames (Machado et al., 2018)",
     "nature2015": "Atari: no-op starts, the actions that the game uses, action repeat 4, a lost "
     "life ends an episode for learning (Mnih et al., 2015)",
+    "atari100k": "Atari: as nature2015; Dopamine's protocol for runs of 100,000 agent steps",
     "dopamine": "Atari: as machado2018, with the actions that the game uses; returns while "
     "training, epsilon 0.01",
     "control_suite": "DeepMind Control Suite: episodes of 1,000 simulation steps, action repeat "

@@ -47,6 +47,13 @@ def test_the_table_has_ours_and_the_published_scores(runs):
     assert "breakout" in only and "pong" not in only
 
 
+def test_what_was_written_counts_its_runs_in_words(runs):
+    found = ("--runs=runs/a/Pong/0", "--games=Pong", "--baselines=SimPLe at 400k")
+    assert compare(runs, *found, "--out=a.md").stdout == "a.md: 1 run, 1 published run\n"
+    several = ("--runs=runs/a/Pong/*", "--games=Pong", "--baselines=")
+    assert compare(runs, *several, "--out=b.md").stdout == "b.md: 3 runs, 0 published runs\n"
+
+
 def test_every_error_is_one_sentence(runs):
     write_run(runs / "runs/b/Pong/0", protocol="nature2015", gin_hash="fedcba9876543210")
     sentence = refused(compare(runs, "--runs=runs/*/*/*"))
@@ -55,6 +62,9 @@ def test_every_error_is_one_sentence(runs):
     assert mixed.returncode == 0 and "machado2018" in mixed.stdout
     rows = [line for line in mixed.stdout.splitlines() if "| pong |" in line]
     assert len(rows) == 2 and "nature2015" in rows[1]  # side by side, not averaged
+    write_run(runs / "other/Pong/0", protocol="atari100k", gin_hash="fedcba9876543210")
+    sentence = refused(compare(runs, "--runs=runs/a/*/*", "--runs=other/*/*"))
+    assert "atari100k" in sentence and "machado2018" in sentence and "--mixed" in sentence
     assert "there is no scores.json" in refused(compare(runs, "--runs=nowhere/*"))
     assert "Did you mean 'Rainbow'" in refused(compare(runs, "--baselines=Rainbw"))
     assert "add --out=report.html" in refused(compare(runs, "--format=html"))

@@ -147,7 +147,20 @@ def test_single_settings_change_a_preset_and_its_label():
     assert environment.protocol == "machado2018, sticky_actions=0.0"
     assert AtariEnvironment("Pong", action_repeat=2).protocol == "machado2018, action_repeat=2"
     assert environment.reset(0)["image"].shape == (64, 64, 3)
-    assert set(PRESETS) == {"machado2018", "nature2015"}
+    assert set(PRESETS) == {"machado2018", "nature2015", "atari100k"}
+
+
+def test_the_protocol_of_atari_100k_has_its_own_name_and_the_settings_of_nature2015():
+    """Scores of two benchmarks, which `compare` must not mix."""
+    assert PRESETS["atari100k"] == PRESETS["nature2015"]
+    environment = DopamineEnvironment(AtariEnvironment("Breakout", preset="atari100k"))
+    assert environment.environment.protocol == "atari100k"
+    environment.seed(2)
+    environment.reset()
+    ends = 0
+    while not environment.game_over:
+        ends += environment.step(1)[2]
+    assert ends == 5 and environment.action_space.n == 4
 
 
 def test_the_games_are_those_of_gymnasium():
@@ -160,7 +173,7 @@ def test_misspelt_names_are_answered_with_the_nearest():
     with pytest.raises(UserError, match="'Pong'") as error:
         AtariEnvironment("Pnog")
     assert "AtariEnvironment.game_name" in error.value.sentence
-    with pytest.raises(UserError, match="must be 'machado2018' or 'nature2015'"):
+    with pytest.raises(UserError, match="must be 'machado2018'"):
         AtariEnvironment("Pong", preset="machado")
 
 

@@ -169,6 +169,13 @@ def test_resume_with_several_environments_is_bit_identical(tmp_path):
     assert len(streams) == 3 and len({stream["count"] for stream in streams}) > 1
 
 
+def test_an_evaluation_of_several_environments_has_its_episodes(tmp_path):
+    """Those that are running meanwhile are finished and counted, too."""
+    runner = run(tmp_path, "DreamerRunner.evaluation_episodes=5", environments=3)
+    counts = [score.episodes for score in runner.scores if score.phase == "eval"]
+    assert len(counts) == 2 and all(5 <= count <= 7 for count in counts)
+
+
 def test_streams_hold_what_their_environment_delivered(tmp_path):
     """Every stream of the replay is a plain sequence of that environment's episodes."""
     settings = "DreamerV2Agent.random_policy=True"

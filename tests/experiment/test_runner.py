@@ -94,6 +94,15 @@ def test_runner_time_limit_is_a_truncation(scripted, tmp_path):
     assert [end[2:] for end in ends] == [(False, (number, 4)) for number in range(3)]
 
 
+@pytest.mark.parametrize("steps", [0, 5])
+def test_an_evaluation_may_count_episodes(scripted, tmp_path, steps):
+    """Training counts agent steps in any case."""
+    bind(f"Runner.evaluation_steps={steps}", "DreamerRunner.evaluation_episodes=3")
+    runner = make_runner(tmp_path)
+    runner.run_experiment()
+    assert [(score.phase, score.episodes) for score in runner.scores] == [("train", 2), ("eval", 3)]
+
+
 def test_lost_life_ends_an_episode_for_the_agent_only(scripted, tmp_path):
     bind("Runner.training_steps=1", "Runner.evaluation_steps=0")
     runner = make_runner(tmp_path, [(6, "life")])

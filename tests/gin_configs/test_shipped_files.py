@@ -37,9 +37,24 @@ def test_a_shipped_file_parses_and_constructs(name, tmp_path, monkeypatch):
     assert "Runner.training_steps" in operative
 
 
-def test_every_part_is_included_by_another_file():
+def test_every_part_is_included_by_another_file_or_named_beside_them():
     text = "".join((ROOT / name).read_text() for name in SHIPPED)
-    assert all(f"include '{name}'" in text for name in set(SHIPPED) - set(WHOLE))
+    alone = {name for name in set(SHIPPED) - set(WHOLE) if f"include '{name}'" not in text}
+    assert alone == {"base/atari100k_protocol.gin"}
+
+
+@pytest.mark.parametrize("name", ["atari_small.gin", "dqn.gin"])
+def test_every_agent_has_the_protocol_of_atari_100k(name, tmp_path):
+    """Named after the agent's file, it sets task, lengths and evaluation."""
+    gin_files.parse([name, "base/atari100k_protocol.gin"], ["EpisodeReplay.capacity=60_000"])
+    runner = launch.make_runner(str(tmp_path), 0)
+    assert runner.environment.protocol == "atari100k"
+    assert runner.environment.settings["end_on_life_loss"]
+    assert runner.total_agent_steps == 100_000
+    assert gin.query_parameter("DreamerRunner.evaluation_episodes") == 100
+    gin.clear_config()
+    gin_files.parse([name])
+    assert gin.query_parameter("AtariEnvironment.preset") == "machado2018"
 
 
 def test_the_papers_schedule_follows_from_atari_gin(tmp_path, monkeypatch):

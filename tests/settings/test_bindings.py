@@ -28,7 +28,7 @@ from tests.helpers import TINY, bind
         ("Optimizer.clip=-1.0", "Optimizer.clip is -1.0, but must be a number of 0 or more"),
         ("actor/Optimizer.learning_rate=-1", "actor/Optimizer.learning_rate is -1,"),
         ("Encoder.kernels=(4, 'x')", "Encoder.kernels is (4, 'x'), but must be a tuple in which"),
-        ("AtariEnvironment.preset='machado'", "but must be 'machado2018' or 'nature2015'"),
+        ("AtariEnvironment.preset='machado'", "but must be 'machado2018', 'nature2015' or"),
         ("JaxDQNAgent.gamma=1.5", "JaxDQNAgent.gamma is 1.5, but must be a number from 0 to 1"),
         ("Learner.jit_compile='yes'", "Learner.jit_compile is 'yes', but must be True or False"),
     ],
