@@ -1,4 +1,4 @@
-"""Dopamine's JAX agents (DQN, C51, Rainbow, QR-DQN, IQN) under DreamerRunner.
+"""Dopamine's JAX agents (DQN, C51, Rainbow, QR-DQN, IQN, DER, DrQ, SPR) under DreamerRunner.
 
 The agents are Dopamine's own, unchanged. The adapter selects their image from the named
 observations, passes on truncation as far as their interface allows, and saves and restores them
@@ -23,7 +23,14 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.agents.dopamine_compat import make_jax_agent
-from dreamer_tf.agents.dopamine_replay import ReplayFiles, restore_sampling, sampling_state
+from dreamer_tf.agents.dopamine_replay import (
+    STEPS,
+    TRANSITIONS,
+    ReplayFiles,
+    restore_sampling,
+    sampling_state,
+)
+from dreamer_tf.agents.dopamine_subsequences import SubsequenceReplay
 from dreamer_tf.agents.metrics import write_agent_metrics
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.saved import SavedDopamine, SavedElements
@@ -103,7 +110,9 @@ class DopamineAgent(Agent):
         if base_dir is None:
             self.dopamine.eval_mode = True
         else:
-            self._files = ReplayFiles(base_dir, self.dopamine._replay)
+            replay = self.dopamine._replay
+            layout = STEPS if isinstance(replay, SubsequenceReplay) else TRANSITIONS
+            self._files = ReplayFiles(base_dir, replay, layout)
 
     @property
     def updates(self) -> int:
@@ -138,8 +147,12 @@ class DopamineAgent(Agent):
 
     def cut_episode(self) -> None:
         """Forgets the transitions of the running episode that wait for their n-step return."""
-        # The accumulator would join the interrupted episode and the next one.
-        self.dopamine._replay._transition_accumulator.clear()
+        # The replay would join the interrupted episode and the next one.
+        replay = self.dopamine._replay
+        if isinstance(replay, SubsequenceReplay):
+            replay.cut()
+        else:
+            replay._transition_accumulator.clear()
 
     def write(self, statistics: Sequence[Any], collector_allowlist: Sequence[str] = ()) -> None:
         """Receives the loss from Dopamine's agent during a step.

@@ -12,12 +12,12 @@ import glob
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.agents.dopamine_compat import ReplayElement
+from dreamer_tf.agents.dopamine_compat import ReplayElement, TransitionElement
 from dreamer_tf.storage import arrays as archives
 from dreamer_tf.storage.files import (
     fingerprint,
@@ -27,22 +27,34 @@ from dreamer_tf.storage.files import (
     save_arrays,
 )
 
-_STACKS = ("state", "next_state")  # compressed arrays
 _NUMBERS = ("action", "reward", "is_terminal", "episode_end")
+
+
+class Layout(NamedTuple):
+    """What an element of a buffer consists of, beside its numbers."""
+
+    compressed: tuple[str, ...]  # fields with arrays that Dopamine has compressed
+    make: Callable[..., Any]  # makes an element from its fields
+
+
+TRANSITIONS = Layout(("state", "next_state"), ReplayElement)
+STEPS = Layout(("observation",), TransitionElement)
 
 
 class ReplayFiles:
     """The stored elements of one `dopamine.jax.replay_memory.ReplayBuffer`."""
 
-    def __init__(self, base_dir: str | os.PathLike, buffer: Any):
+    def __init__(self, base_dir: str | os.PathLike, buffer: Any, layout: Layout = TRANSITIONS):
         """Starts without files.
 
         Args:
           base_dir: base directory of the run. The files are in its `replay/`.
           buffer: Dopamine's replay buffer.
+          layout: of its elements.
         """
         self._base_dir = os.fspath(base_dir)
         self._buffer = buffer
+        self._layout = layout
         self._files: dict[str, dict[str, Any]] = {}  # path in the base directory -> fingerprint
         self._end = 0  # after the last element that is in a file
 
@@ -64,7 +76,7 @@ class ReplayFiles:
             path = os.path.join(self._base_dir, name)
             make_directory(os.path.dirname(path))
             with replacing(path) as file:
-                save_arrays(file, _to_arrays([memory[key] for key in range(first, end)]))
+                save_arrays(file, self._to_arrays([memory[key] for key in range(first, end)]))
             self._files[name] = fingerprint(path)
             self._end = end
         self._files = {name: kept for name, kept in self._files.items() if _range(name)[1] > oldest}
@@ -91,7 +103,7 @@ class ReplayFiles:
         for name in sorted(files, key=_range):
             path = os.path.join(self._base_dir, name)
             with open(open_file(path, below=self._base_dir), "rb") as file:
-                elements = _from_arrays(archives.read(file, None))
+                elements = self._from_arrays(archives.read(file, None))
             memory.update(zip(range(*_range(name)), elements, strict=True))
         oldest = max(0, count - self._buffer._max_capacity)
         # The oldest file may begin before the oldest element of the buffer.
@@ -103,6 +115,26 @@ class ReplayFiles:
         self._files, self._end = dict(files), count
         self._buffer._memory = memory
         self._buffer.add_count = count
+
+    def _to_arrays(self, elements: list[Any]) -> dict[str, np.ndarray]:
+        """Dopamine's compressed elements as plain arrays."""
+        arrays = {name: np.asarray([getattr(e, name) for e in elements]) for name in _NUMBERS}
+        for name in self._layout.compressed:
+            packed = [getattr(element, name) for element in elements]
+            arrays[name] = np.concatenate([stack["data"] for stack in packed])
+            arrays[f"{name}.ends"] = np.cumsum([stack["data"].size for stack in packed])
+            arrays[f"{name}.shape"] = packed[0]["shape"]
+            arrays[f"{name}.dtype"] = np.asarray(packed[0]["dtype"])
+        return arrays
+
+    def _from_arrays(self, arrays: dict[str, np.ndarray]) -> list[Any]:
+        """The inverse of `_to_arrays`: elements as Dopamine's `compress` makes them."""
+        # Dopamine stores rewards and flags as Python numbers; exact resume needs the same types.
+        columns = {name: arrays[name].tolist() for name in _NUMBERS} | {"action": arrays["action"]}
+        for name in self._layout.compressed:
+            columns[name] = _compressed(arrays, name)
+        rows = zip(*columns.values(), strict=True)
+        return [self._layout.make(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _range(name: str) -> tuple[int, int]:
@@ -144,47 +176,11 @@ def restore_sampling(buffer: Any, arrays: dict[str, np.ndarray], state: dict[str
     distribution.from_state_dict(found)
 
 
-def _to_arrays(elements: list[Any]) -> dict[str, np.ndarray]:
-    """Dopamine's compressed elements as plain arrays."""
-    arrays = {name: np.asarray([getattr(e, name) for e in elements]) for name in _NUMBERS}
-    for name in _STACKS:
-        packed = [getattr(element, name) for element in elements]
-        arrays[name] = np.concatenate([stack["data"] for stack in packed])
-        arrays[f"{name}.ends"] = np.cumsum([stack["data"].size for stack in packed])
-        arrays[f"{name}.shape"] = packed[0]["shape"]
-        arrays[f"{name}.dtype"] = np.asarray(packed[0]["dtype"])
-    return arrays
-
-
-def _from_arrays(arrays: dict[str, np.ndarray]) -> list[Any]:
-    """The inverse of `_to_arrays`: elements as Dopamine's `compress` makes them."""
-    stacks = {}
-    for name in _STACKS:
-        shape, dtype = arrays[f"{name}.shape"], arrays[f"{name}.dtype"]
-        parts = np.split(arrays[name], arrays[f"{name}.ends"][:-1])
-        stacks[name] = [
-            np.array(
-                (part, shape, dtype),
-                dtype=[
-                    ("data", "u1", part.shape),
-                    ("shape", "i4", shape.shape),
-                    ("dtype", dtype.dtype),
-                ],
-            )
-            for part in parts
-        ]
-    # Dopamine stores rewards and flags as Python numbers, and exact resume needs the same types.
-    columns = [arrays["action"], arrays["reward"].tolist()]
-    columns += [arrays["is_terminal"].tolist(), arrays["episode_end"].tolist()]
-    rows = zip(stacks["state"], *columns[:2], stacks["next_state"], *columns[2:], strict=True)
+def _compressed(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """The compressed arrays of a field, one for each element."""
+    shape, dtype = arrays[f"{name}.shape"], arrays[f"{name}.dtype"]
+    fields = [("shape", "i4", shape.shape), ("dtype", dtype.dtype)]
     return [
-        ReplayElement(
-            state=state,
-            action=action,
-            reward=reward,
-            next_state=next_state,
-            is_terminal=is_terminal,
-            episode_end=episode_end,
-        )
-        for state, action, reward, next_state, is_terminal, episode_end in rows
+        np.array((part, shape, dtype), dtype=[("data", "u1", part.shape), *fields])
+        for part in np.split(arrays[name], arrays[f"{name}.ends"][:-1])
     ]

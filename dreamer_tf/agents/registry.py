@@ -3,6 +3,7 @@
 import functools
 
 from dreamer_tf.agents.dopamine import DopamineAgent
+from dreamer_tf.agents.dopamine_100k import LOW_DATA_AGENTS
 from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent, AgentFactory
@@ -12,7 +13,10 @@ from dreamer_tf.settings.configurable import configurable
 
 AGENTS: dict[str, AgentFactory] = {
     "dreamer_v2": DreamerV2Agent,
-    **{name: functools.partial(DopamineAgent, agent) for name, agent in JAX_AGENTS.items()},
+    **{
+        name: functools.partial(DopamineAgent, agent)
+        for name, agent in (JAX_AGENTS | LOW_DATA_AGENTS).items()
+    },
 }
 
 
@@ -34,7 +38,8 @@ def create_agent(
       seed: run seed.
       num_environments: how many environments the agent acts in at once.
       agent_name: 'dreamer_v2', or one of Dopamine's: 'jax_dqn', 'jax_rainbow' (also C51),
-        'jax_quantile', 'jax_implicit_quantile', 'full_rainbow'.
+        'jax_quantile', 'jax_implicit_quantile', 'full_rainbow', 'atari_100k_rainbow' (DER, DrQ,
+        OTRainbow), 'spr'.
       agent: a class of yours, derived from `Agent`; it takes precedence over a name.
 
     Raises:

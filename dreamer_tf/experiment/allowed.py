@@ -83,6 +83,7 @@ _AGENT = """stack_size gamma update_horizon min_replay_history update_period tar
     quantile_embedding_dim double_dqn noisy dueling distributional mse_loss
     num_updates_per_train_step"""
 _AGENTS = "dopamine.jax.agents"
+_LABS = "dopamine.labs.atari_100k"
 _NETWORK = "num_layers hidden_units nn_scale fourier_basis_order stack_sizes num_blocks"
 # What may be set of Dopamine. Left out are all places where it writes or reads files, and all that
 # takes objects. Text is a word everywhere.
@@ -97,6 +98,9 @@ DOPAMINE = {
     f"{_AGENTS}.implicit_quantile.implicit_quantile_agent.JaxImplicitQuantileAgent": _AGENT,
     f"{_AGENTS}.quantile.quantile_agent.JaxQuantileAgent": _AGENT,
     f"{_AGENTS}.rainbow.rainbow_agent.JaxRainbowAgent": _AGENT,
+    f"{_LABS}.atari_100k_rainbow_agent.Atari100kRainbowAgent": "data_augmentation mse_loss",
+    f"{_LABS}.spr_agent.SPRAgent": "jumps spr_weight epsilon_fn",
+    f"{_LABS}.spr_networks.SPRNetwork": "renormalize project_relu",
     "dopamine.jax.networks.ClassicControlDQNNetwork": _NETWORK,
     "dopamine.jax.networks.ClassicControlRainbowNetwork": _NETWORK,
     "dopamine.jax.networks.ImpalaDQNNetwork": _NETWORK,

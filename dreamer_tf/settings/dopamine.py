@@ -58,6 +58,8 @@ _TABLE: dict[str, dict[str, Any]] = {
         ),
         _AGENT,
     ),
+    "Atari100kRainbowAgent": {"data_augmentation": bool, "mse_loss": bool},
+    "SPRAgent": {"jumps": PositiveInt, "spr_weight": NonNegativeFloat},
     "create_optimizer": {
         "learning_rate": PositiveFloat,
         "beta1": Fraction,

@@ -8,7 +8,7 @@ import numpy as np
 from dreamer_tf.experiment import gin_files
 from dreamer_tf.experiment.runner import DreamerRunner
 
-# By gin file: Dopamine's class, n, learning rate, epsilon of Adam, prioritized replay or not.
+# By gin file: the agent's class, n, learning rate, epsilon of Adam, prioritized replay or not.
 AGENTS = {
     "dqn": ("JaxDQNAgent", 1, 6.25e-5, 1.5e-4, False),
     "c51": ("JaxRainbowAgent", 1, 2.5e-4, 3.125e-4, False),
@@ -17,6 +17,14 @@ AGENTS = {
     "quantile": ("JaxQuantileAgent", 3, 5e-5, 3.125e-4, True),
     "implicit_quantile": ("JaxImplicitQuantileAgent", 3, 5e-5, 3.125e-4, False),
 }
+LOW_DATA = {
+    "der": ("LowDataRainbow", 10, 1e-4, 1.5e-4, True),
+    "drq": ("LowDataRainbow", 10, 1e-4, 1.5e-4, False),
+    "drq_eps": ("LowDataRainbow", 10, 1e-4, 1.5e-4, False),
+    "otrainbow": ("LowDataRainbow", 3, 6.25e-5, 1.5e-4, True),
+    "spr": ("SPR", 10, 1e-4, 1.5e-4, True),
+}
+ALL = AGENTS | LOW_DATA
 SHORT = (
     "Runner.num_iterations=2",
     "Runner.training_steps=40",
@@ -69,8 +77,9 @@ class Frames:
 
 
 def parse(name, *bindings):
-    agent = AGENTS[name][0]
-    settings = "JaxDQNAgent" if agent == "JaxFullRainbowAgent" else agent
+    agent = ALL[name][0]
+    # The settings that all agents have are the base class's, where a class does not repeat them.
+    settings = agent if agent.startswith("Jax") and "Full" not in agent else "JaxDQNAgent"
     early = [f"{settings}.min_replay_history=10", f"{settings}.target_update_period=8"]
     gin_files.parse([f"{name}.gin"], [*SHORT, *early, *bindings])
 

@@ -1,5 +1,7 @@
 """What a run will cost, before it begins."""
 
+import pytest
+
 from dreamer_tf.experiment import estimate, gin_files, launch
 from tests.helpers import TINY
 
@@ -18,10 +20,13 @@ def test_a_dry_run_says_what_a_run_costs_and_leaves_nothing(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_of_dopamines_agent_says_what_it_does_not_know(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["dqn.gin", "der.gin", "spr.gin"])
+def test_a_dry_run_of_dopamines_agent_says_what_it_does_not_know(
+    name, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(estimate, "_ENVIRONMENT_SECONDS", 0.01)
-    gin_files.parse(["dqn.gin"], ["ReplayBuffer.max_capacity=1000", "Runner.num_iterations=1"])
+    gin_files.parse([name], ["ReplayBuffer.max_capacity=1000", "Runner.num_iterations=1"])
     launch.dry_run("runs/new/0", 0)
     assert "are not measured before they are due" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,7 @@ def test_every_part_is_included_by_another_file_or_named_beside_them():
     assert alone == {"base/atari100k_protocol.gin"}
 
 
-@pytest.mark.parametrize("name", ["atari_small.gin", "dqn.gin"])
+@pytest.mark.parametrize("name", ["atari_small.gin", "dqn.gin", "der.gin"])
 def test_every_agent_has_the_protocol_of_atari_100k(name, tmp_path):
     """Named after the agent's file, it sets task, lengths and evaluation."""
     gin_files.parse([name, "base/atari100k_protocol.gin"], ["EpisodeReplay.capacity=60_000"])

@@ -175,14 +175,29 @@ DQN = (
     "JaxDQNAgent.target_update_period=16",
     "ReplayBuffer.max_capacity=80",
 )
+LOW_DATA = (
+    *DQN,
+    "ReplayBuffer.batch_size=4",
+    "PrioritizedSamplingDistribution.max_capacity=81",
+)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("fault", ["replay_flushed:2", "checkpoint_written:1", "scores_written:3"])
-def test_an_agent_of_dopamine_that_is_killed(tmp_path, fault):
+@pytest.mark.parametrize(
+    ("gin_file", "bindings", "fault"),
+    [
+        ("dqn.gin", DQN, "replay_flushed:2"),
+        ("dqn.gin", DQN, "checkpoint_written:1"),
+        ("dqn.gin", DQN, "scores_written:3"),
+        ("der.gin", LOW_DATA, "replay_flushed:2"),
+        ("drq_eps.gin", LOW_DATA, "checkpoint_written:1"),
+        ("spr.gin", LOW_DATA, "scores_written:2"),
+    ],
+)
+def test_an_agent_of_dopamine_that_is_killed(tmp_path, gin_file, bindings, fault):
     def outcome(base_dir, fault=None):
-        process = start(base_dir, fault, gin_file="dqn.gin", bindings=DQN)
+        process = start(base_dir, fault, gin_file=gin_file, bindings=bindings)
         process.communicate(timeout=600)
         return process.returncode
 
