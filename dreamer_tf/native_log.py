@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -26,12 +27,21 @@ for line in sys.stdin.buffer:
 
 def load_tensorflow() -> None:
     """Imports TensorFlow and looks for GPUs. Warnings and errors still arrive."""
+    with quietly():
+        # Not a statement: sweeps use `quietly` and must not depend on TensorFlow.
+        importlib.import_module("tensorflow")
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Does the same where code of a user may import TensorFlow, as that of an encoder does."""
     if "tensorflow" in sys.modules:
+        yield
         return
     with _filtered(_ALWAYS + ("" if os.path.exists(_DRIVER) else _WITHOUT_GPU)):
-        import tensorflow as tf
-
-        tf.config.list_physical_devices("GPU")
+        yield
+        if "tensorflow" in sys.modules:
+            sys.modules["tensorflow"].config.list_physical_devices("GPU")
 
 
 @contextlib.contextmanager

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dreamer_tf import native_log
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(code):
@@ -54,3 +57,23 @@ def test_standard_error_may_be_closed():
 def test_loading_tensorflow_is_silent():
     code, errors = run("import dreamer_tf\ndreamer_tf.load_policy\n")
     assert (code, errors) == (0, "")
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    "call",
+    [
+        "preflight.check(['mine.gin'], [])",
+        "preflight.check([], ['import mine'])",
+        "trust.import_modules(['mine'])",
+    ],
+)
+def test_a_module_of_the_user_may_import_tensorflow(tmp_path, monkeypatch, call):
+    (tmp_path / "mine.py").write_text(
+        "import sys\nimport tensorflow\nprint('mine', file=sys.stderr)"
+    )
+    (tmp_path / "mine.gin").write_text("import mine\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+    code, errors = run(f"from dreamer_tf.experiment import preflight, trust\n{call}\n")
+    assert (code, errors) == (0, "mine\n")

@@ -37,6 +37,7 @@ from dreamer_tf.experiment.allowed import (
     TEXTS,
     WORD,
 )
+from dreamer_tf.native_log import quietly
 from dreamer_tf.settings import gin_text
 from dreamer_tf.storage.files import read_bytes
 
@@ -58,7 +59,8 @@ def import_modules(names: Sequence[str] | None) -> list[str]:
     names = names or []
     for name in names:
         try:
-            importlib.import_module(name)
+            with quietly():
+                importlib.import_module(name)
         except Exception as error:  # whatever the module raises is its author's to mend
             hint = ""
             if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
