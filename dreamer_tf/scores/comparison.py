@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import charts, curves, page, report, subsets, tables, wins
+from dreamer_tf.scores.names import listed
 
 FORMATS = ("html", "md", "csv", "png")
 TABLES = ("games", "aggregates", "wins", "origins", "predicted")
@@ -83,11 +84,9 @@ def _absent(
             hint = "" if key in known else did_you_mean(key, known)
             absent.append(f"There is no score of --games={game}{_limit(request)}.{hint}")
     published = {curve.agent for curve in found.baselines}
-    absent += [
-        f"Nothing is published of {name} on these games{_limit(request)}."
-        for name in names
-        if name not in published
-    ]
+    missing = [name for name in names if name not in published]
+    if missing:
+        absent.append(f"Nothing is published of {listed(missing)} on these games{_limit(request)}.")
     return absent
 
 

@@ -195,12 +195,23 @@ def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
             "--frames compares them at the same point."
         ]
     first = max(means, key=lambda agent: means[agent].value)
-    best = means.pop(first)
-    others = names.listed(f"{called[a]} has {names.score(m.value)}" for a, m in means.items())
+    best = means[first]
+    shown = names.score(best.value)
+    equal = [agent for agent, mean in means.items() if names.score(mean.value) == shown]
+    if len(equal) > 1:  # as people see them
+        leading = f"{names.listed(called[agent] for agent in equal)} have the highest return"
+    else:
+        leading = f"{called[first]} has the highest return"
+    others = (
+        names.listed(
+            f"{called[a]} has {names.score(m.value)}" for a, m in means.items() if a not in equal
+        )
+        if len(equal) < len(means)
+        else ""
+    )
     ends = f" ({names.interval(best.low, best.high)})" if best.low < best.high else ""
     return [
-        f"On {names.game(game)}, {called[first]} has the highest return: "
-        f"{names.score(best.value)}{ends}. {others}.",
+        f"On {names.game(game)}, {leading}: {shown}{ends}." + (f" {others}." if others else ""),
         *_not_ranked(frames, agents, called),
     ]
 

@@ -88,6 +88,15 @@ def test_one_task_without_reference_scores_is_ranked_by_its_returns(tmp_path):
     ).replace(", ours", "")
 
 
+def test_equal_returns_have_no_winner(tmp_path):
+    for agent, end in (("A", 1.0), ("B", 1.0), ("C", 0.5)):
+        write_run(tmp_path / f"{agent}/0", agent, "maze", 0, end=end)
+    found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
+    assert words(found) == "On Maze, A and B have the highest return: 1.00. C has 0.50."
+    alike = report.Report(curves.own([str(tmp_path / "[AB]/*")]), [])
+    assert words(alike) == "On Maze, A and B have the highest return: 1.00."
+
+
 def test_tasks_without_reference_scores_are_counted(tmp_path):
     for game, ends in (("maze", (1.0, 2.0)), ("catch", (2.0, 1.0)), ("cart", (3.0, 1.0))):
         for agent, end in zip("AB", ends, strict=True):
