@@ -14,7 +14,7 @@ from tests.docs.pages import DOCS, PAGES, README, ROOT
 
 COMMANDS = ("train", "sweep", "evaluate", "dream", "compare", "describe", "pack")
 # Gin files that a run writes, or that the text invents as an example.
-NOT_SHIPPED = {"config.gin", "operative_config.gin", "maze.gin"}
+NOT_SHIPPED = {"config.gin", "operative_config.gin", "maze.gin", "flat_encoder.gin"}
 NOT_SHIPPED |= {path.name for path in (ROOT / "examples/ideas").glob("*.gin")}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=pages.name)
@@ -97,7 +97,7 @@ def test_gin_files_are_shipped(page):
 @every_page
 def test_command_lines_use_flags_of_their_command(page, flags):
     for line in pages.code_lines(page):
-        match = re.search(r"(?:dreamer_tf\.|dreamer-)(\w+) |benchmarks/(\w+\.py) ", line)
+        match = re.search(r"(?:-m dreamer_tf\.|dreamer-)(\w+) |benchmarks/(\w+\.py) ", line)
         if match:
             unknown = used_flags(line) - flags[match[1] or match[2]]
             assert not unknown, line
