@@ -11,36 +11,59 @@ from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
-class _DecoupledAdam(keras.optimizers.Adam):
-    """Keras Adam with a weight decay that the learning rate does not scale.
+class _DecoupledAdam:
+    """Adam with a weight decay that the learning rate does not scale, as one kernel per weight.
 
-    Keras's own decay is scaled by it. The fused kernel does the arithmetic of Keras's Adam in one
-    operation per variable instead of several.
+    Its state is made of plain variables without aggregation: every replica of tf.distribute then
+    updates its own copy. Keras's optimizers cannot do that inside of `tf.cond`.
     """
 
-    def __init__(self, epsilon: float, decay: float):
-        super().__init__(learning_rate=0.0, epsilon=epsilon)
-        self._decay = decay
+    BETA_1, BETA_2 = 0.9, 0.999
 
-    def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        index = self._get_variable_index(variable)
-        if self._decay:
-            variable.assign(variable * (1.0 - self._decay))
+    def __init__(self, variables: list[keras.Variable], epsilon: float, decay: float):
+        self.epsilon, self.decay = epsilon, decay
+        self._variables = variables
+        self.iterations = tf.Variable(0, dtype=tf.int64)
+        self.learning_rate = tf.Variable(0.0, dtype=tf.float32)  # of the newest step
+        # Moments exist before the first step, so that a checkpoint of update 0 is complete.
+        self._moments = [
+            tuple(tf.Variable(tf.zeros(variable.shape)) for _ in ("momentum", "velocity"))
+            for variable in variables
+        ]
+
+    @property
+    def state(self) -> dict[str, tf.Variable]:
+        """By the names that Keras's Adam gives to its variables, in its order."""
+        found = {"iteration": self.iterations, "learning_rate": self.learning_rate}
+        for variable, moments in zip(self._variables, self._moments, strict=True):
+            path = variable.path.replace("/", "_")
+            found |= dict(zip((f"{path}_momentum", f"{path}_velocity"), moments, strict=True))
+        return {f"{index:03d}.{name}": value for index, (name, value) in enumerate(found.items())}
+
+    def apply(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
+        """One step of all variables, which have float32 gradients."""
+        self.learning_rate.assign(learning_rate)
         update = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, update),
-            beta2_power=tf.pow(self.beta_2, update),
-            lr=tf.cast(learning_rate, tf.float32),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+        powers = {"beta1_power": tf.pow(self.BETA_1, update)}
+        powers["beta2_power"] = tf.pow(self.BETA_2, update)
+        for variable, moments, gradient in zip(
+            self._variables, self._moments, gradients, strict=True
+        ):
+            weight = variable.value
+            if self.decay:
+                weight.assign(weight * (1.0 - self.decay))
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=moments[0].handle,
+                v=moments[1].handle,
+                **powers,
+                lr=tf.cast(learning_rate, tf.float32),
+                beta1=self.BETA_1,
+                beta2=self.BETA_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+        self.iterations.assign_add(1)
 
 
 class StepResult(NamedTuple):
@@ -95,9 +118,7 @@ class Optimizer:
         self._clip = clip
         self._loss_scaling = loss_scaling
         self._scale_period = scale_period
-        self._adam = _DecoupledAdam(epsilon, weight_decay)
-        # Moments exist before the first step, so that a checkpoint of update 0 is complete.
-        self._adam.build(variables)
+        self._adam = _DecoupledAdam(variables, epsilon, weight_decay)
         self.loss_scale = tf.Variable(initial_scale if loss_scaling else 1.0, dtype=tf.float32)
         self._good_steps = tf.Variable(0, dtype=tf.int64)
         self.skipped = tf.Variable(0, dtype=tf.int64)
@@ -105,10 +126,7 @@ class Optimizer:
     @property
     def state(self) -> dict[str, tf.Variable]:
         """Everything that a checkpoint must hold, by name."""
-        adam = {
-            f"{self.name}/adam/{index:03d}.{variable.name}": variable.value
-            for index, variable in enumerate(self._adam.variables)
-        }
+        adam = {f"{self.name}/adam/{name}": value for name, value in self._adam.state.items()}
         return adam | {
             f"{self.name}/loss_scale": self.loss_scale,
             f"{self.name}/good_steps": self._good_steps,
@@ -143,8 +161,7 @@ class Optimizer:
     def _step(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> tf.Tensor:
         if self._clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, use_norm=norm)
-        self._adam.learning_rate.assign(self._learning_rate(self._adam.iterations.value))
-        self._adam.apply(gradients, self._variables)
+        self._adam.apply(gradients, self._learning_rate(self._adam.iterations.value()))
         if self._loss_scaling:
             # Small scales lose small gradients, so a larger one is tried again and again.
             grow = tf.equal(self._good_steps.assign_add(1) % self._scale_period, 0)

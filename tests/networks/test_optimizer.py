@@ -20,6 +20,47 @@ def snapshot(variables, optimizer):
     return values
 
 
+class KerasAdam(keras.optimizers.Adam):
+    """What this optimizer was made of before it had variables of its own."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        variable.assign(variable * (1.0 - 0.01))
+        update = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(self.beta_1, update),
+            beta2_power=tf.pow(self.beta_2, update),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def test_state_and_steps_are_those_of_keras_bit_for_bit():
+    """So checkpoints of before fit, and a run goes on as it would have."""
+    variables, optimizer = make(clip=0.0)
+    twins = [keras.Variable(variable.numpy(), name=variable.name) for variable in variables]
+    adam = KerasAdam(learning_rate=0.1, epsilon=1e-5)
+    adam.build(twins)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        gradients = [tf.constant(rng.normal(size=v.shape), tf.float32) for v in variables]
+        optimizer.apply(gradients)
+        adam.apply(gradients, twins)
+    ours = {name: value for name, value in optimizer.state.items() if "/adam/" in name}
+    names = [f"test/adam/{index:03d}.{v.name}" for index, v in enumerate(adam.variables)]
+    assert list(ours) == names and len(names) == 6
+    theirs = [*adam.variables, *twins]
+    for mine, other in zip([*ours.values(), *variables], theirs, strict=True):
+        assert mine.dtype == other.dtype and mine.shape == other.shape
+        assert mine.numpy().tobytes() == other.numpy().tobytes(), other.name
+
+
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_bad_gradient_changes_nothing(bad, compiled):
