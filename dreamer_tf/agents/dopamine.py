@@ -36,6 +36,7 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.saved import SavedDopamine, SavedElements
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks import replicas
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveInt
 from dreamer_tf.storage import faults, schema
@@ -367,8 +368,13 @@ def _use_the_device_of_tensorflow() -> None:
     """Lets JAX use the GPU that `configure_devices` chose for TensorFlow, or none.
 
     Raises:
-      UserError: TensorFlow has a GPU that JAX does not see.
+      UserError: TensorFlow has a GPU that JAX does not see, or several devices are to be used.
     """
+    if replicas.current().num_replicas_in_sync > 1:
+        raise UserError(
+            "configure_devices.strategy splits batches of DreamerV2, but Dopamine's agents learn "
+            "on one device: leave it out."
+        )
     visible = tf.config.get_visible_devices("GPU")
     # JAX would otherwise take a GPU that the user has excluded for TensorFlow.
     if not visible:

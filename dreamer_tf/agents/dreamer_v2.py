@@ -23,11 +23,12 @@ from dreamer_tf.agents.learner import Learner
 from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
 from dreamer_tf.agents.protocol import Agent, Rehearsal
 from dreamer_tf.agents.rehearsal import rehearse
-from dreamer_tf.agents.saved import SavedDreamer
+from dreamer_tf.agents.saved import SavedDreamer, say_replicas
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
 from dreamer_tf.environments.factored import ACTION_MASK, random_actions
 from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks.replicas import check_divisible
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
 from dreamer_tf.settings.configurable import configurable
@@ -99,12 +100,11 @@ class DreamerV2Agent(Agent):
         self.replay = None
         if base_dir is not None:
             self.replay = EpisodeReplay(
-                os.path.join(base_dir, "replay"),
-                observation_space,
-                action_space,
+                *(os.path.join(base_dir, "replay"), observation_space, action_space),
                 seed=seed,
                 num_streams=num_environments,
             )
+            check_divisible(self.replay.batch_size, self.learner.num_replicas)
         self.train_ratio = train_ratio
         self.prefill_steps = prefill_steps
         self.pretrain_updates = pretrain_updates
@@ -141,7 +141,7 @@ class DreamerV2Agent(Agent):
     @property
     def updates(self) -> int:
         """Updates made so far."""
-        return int(self.learner.updates)
+        return self.learner.updates
 
     @property
     def finished_updates(self) -> int:
@@ -333,6 +333,7 @@ class DreamerV2Agent(Agent):
             "seconds": self.seconds,
             "first_update_step": self._first_update_step,
             "bad_updates": self._guard.in_a_row,
+            "replicas": self.learner.num_replicas,
         }
         if self.replay is not None:
             self.replay.flush()
@@ -357,6 +358,7 @@ class DreamerV2Agent(Agent):
         self._first_update_step = int(state["first_update_step"])
         self._guard.in_a_row = int(state["bad_updates"])
         if self.replay is not None:
+            say_replicas(int(state.get("replicas", 1)), self.learner.num_replicas)
             self.replay.restore(checkpoint.state["replay"])
 
     def weights(self, part: str) -> Mapping[str, Any]:
@@ -416,7 +418,9 @@ def _describe(agent: DreamerV2Agent, replay: EpisodeReplay, steps: int) -> dict[
     starts = replay.batch_size * replay.sequence_length
     states = updates * starts * learner.actor_critic.horizon
     imagined = f"{states / 1e9:,.2f}e9" if states >= 1e9 else f"{states:,}"
-    return {
+    count = learner.num_replicas
+    shared = f"{count}, each with {replay.batch_size // count} of {replay.batch_size} sequences"
+    return ({"replicas": shared} if count > 1 else {}) | {
         "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
         "precision": learner.precision + (", XLA" if learner.jit_compile else ""),
         "replay": f"{replay.capacity:,} steps, {replay.bytes / 1e9:.2f} GB on disk",

@@ -21,6 +21,7 @@ from dreamer_tf.agents.inspection import Inspector
 from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor_critic import ActorCritic, Trajectory
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks import replicas
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.networks.parts import make_part
@@ -49,7 +50,9 @@ class BehaviorGradients(NamedTuple):
 class Learner:
     """World model, behavior and their optimizers (paper 2).
 
-    `acting` chooses actions with a copy of the weights, `inspector` looks at the model.
+    `acting` chooses actions with a copy of the weights, `inspector` looks at the model. On several
+    devices (`configure_devices.strategy`) every replica has all weights and learns from a part of
+    the batch (`networks/replicas.py`).
     """
 
     def __init__(
@@ -84,34 +87,25 @@ class Learner:
           actor_critic: a class of yours, derived from `ActorCritic`.
 
         Raises:
-          UserError: unknown device, two weights of one name, or a class of another kind.
+          UserError: unknown device, XLA on several devices, two weights of one name, or a class of
+            another kind.
         """
         self.precision = precision
         self.jit_compile = jit_compile
+        self._strategy = replicas.current()
+        if jit_compile and self.num_replicas > 1:
+            raise UserError(
+                "Learner.jit_compile is True, but XLA does not compile an update of several "
+                "devices: set it to False, or configure_devices.strategy to None."
+            )
         self._seed = seed
         self.encoding = ActionEncoding(action_space)
-        # One generator draws all initial weights, so this order is part of every result.
-        sizes = {"rng": np.random.default_rng(seed), "precision": keras.DTypePolicy(precision)}
-        spaces = (observation_space, action_space)
-        self.world_model: WorldModel = make_part(
-            "Learner.world_model", world_model or WorldModel, WorldModel, *spaces, **sizes
-        )
-        features = self.world_model.feature_size
-        self.actor_critic: ActorCritic = make_part(
-            *("Learner.actor_critic", actor_critic or ActorCritic, ActorCritic),
-            *(features, action_space),
-            **sizes,
-        )
-        self.updates = tf.Variable(0, dtype=tf.int64)
-        self._modules: dict[str, Module] = {
-            "world_model": self.world_model,
-            "actor": self.actor_critic.actor,
-            "critic": self.actor_critic.critic,
-        }
-        self.optimizers = {
-            name: _make_optimizer(name, module, precision) for name, module in self._modules.items()
-        }
-        _check_names([*self.world_model.variables, *self.actor_critic.variables])
+        # What is made in the scope exists on every replica. The copy of the policy does not.
+        with self._strategy.scope():
+            self._build(
+                *(world_model or WorldModel, actor_critic or ActorCritic),
+                *(observation_space, action_space),
+            )
         self.acting = CompiledPolicy(
             observation_space,
             self.encoding,
@@ -123,9 +117,50 @@ class Learner:
             evaluation_action=evaluation_action,
         )
         self.inspector = Inspector(
-            self.world_model, self.actor_critic, self.encoding, updates=self.updates, seed=seed
+            self.world_model, self.actor_critic, self.encoding, updates=self._updates, seed=seed
         )
         self._update_function: Any = None
+
+    def _build(
+        self,
+        world_model: Callable[..., WorldModel],
+        actor_critic: Callable[..., ActorCritic],
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space,
+    ) -> None:
+        """Makes all networks, optimizers and the counter of the updates."""
+        precision = keras.DTypePolicy(self.precision)
+        # One generator draws all initial weights, so this order is part of every result.
+        sizes = {"rng": np.random.default_rng(self._seed), "precision": precision}
+        spaces = (observation_space, action_space)
+        self.world_model: WorldModel = make_part(
+            "Learner.world_model", world_model, WorldModel, *spaces, **sizes
+        )
+        features = self.world_model.feature_size
+        self.actor_critic: ActorCritic = make_part(
+            *("Learner.actor_critic", actor_critic, ActorCritic, features, action_space), **sizes
+        )
+        self._updates = tf.Variable(0, dtype=tf.int64)
+        self._modules: dict[str, Module] = {
+            "world_model": self.world_model,
+            "actor": self.actor_critic.actor,
+            "critic": self.actor_critic.critic,
+        }
+        self.optimizers = {
+            name: _make_optimizer(name, module, self.precision)
+            for name, module in self._modules.items()
+        }
+        _check_names([*self.world_model.variables, *self.actor_critic.variables])
+
+    @property
+    def updates(self) -> int:
+        """Updates made so far."""
+        return int(self._updates.numpy())
+
+    @property
+    def num_replicas(self) -> int:
+        """Devices that make an update together; each gets the same part of the batch."""
+        return self._strategy.num_replicas_in_sync
 
     @property
     def num_parameters(self) -> dict[str, int]:
@@ -149,7 +184,7 @@ class Learner:
         for optimizer in self.optimizers.values():
             found |= optimizer.state
         found["actor_critic/slow_updates"] = self.actor_critic.slow_updates
-        found["updates"] = self.updates
+        found["updates"] = self._updates
         return found
 
     def weights(self, part: str) -> dict[str, tf.Variable]:
@@ -168,24 +203,36 @@ class Learner:
         """One update of world model, actor, critic and target critic.
 
         Args:
-          sequences: B sequences of T steps; the sizes must stay the same for the whole run.
+          sequences: B sequences of T steps; the sizes must stay the same for the whole run, and
+            B must be a multiple of `num_replicas`.
 
         Returns:
           Scalar metrics by name.
         """
         if self._update_function is None:
-            signature = tf.nest.map_structure(
-                lambda array: tf.TensorSpec(array.shape, array.dtype), sequences
-            )
-            # With a fixed signature the update is traced once, whatever the first batch was.
-            self._update_function = tf.function(
-                self._update, input_signature=[signature], jit_compile=self.jit_compile
-            )
-        return self._update_function(sequences)
+            self._update_function = self._compiled(sequences)
+        return self._update_function(replicas.split(self._strategy, sequences))
+
+    def _compiled(self, sequences: Sequences) -> Any:
+        """The update of all replicas as one function, for batches of the size of this one."""
+        replicas.check_divisible(len(sequences.reward), self.num_replicas)
+
+        def _update(batch: Any) -> dict[str, tf.Tensor]:  # profiles show its name
+            return replicas.run(self._strategy, self._update, batch)
+
+        if self.num_replicas > 1:
+            return tf.function(_update)
+        signature = tf.nest.map_structure(
+            lambda array: tf.TensorSpec(array.shape, array.dtype), sequences
+        )
+        # With a fixed signature the update is traced once, whatever the first batch was.
+        return tf.function(_update, input_signature=[signature], jit_compile=self.jit_compile)
 
     def _update(self, sequences: Sequences) -> dict[str, tf.Tensor]:
-        update = self.updates.value()
-        seeds = tf.random.split(fold_seed(self._seed, Stream.UPDATE, update), 2)
+        """The update of one replica."""
+        update = self._updates.value()
+        own_seed = replicas.fold_replica(fold_seed(self._seed, Stream.UPDATE, update))
+        seeds = tf.random.split(own_seed, 2)
         batch = self.encoding.batch(sequences)
         posterior, metrics = self._update_world_model(batch, seeds[0], update)
         # Every posterior state is a start, paired with the flag of its own step: n = b*T + t.
@@ -197,8 +244,11 @@ class Learner:
             metrics[f"{name}_skipped_updates"] = optimizer.skipped
             metrics[f"{name}_loss_scale"] = optimizer.loss_scale
         # Last, because seeds and schedules of this update use the number from before it.
-        self.updates.assign_add(1)
-        return {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
+        self._updates.assign_add(1)
+        # Losses are means over the batch, and all replicas have the same number of sequences.
+        return replicas.mean_of_scalars(
+            {name: tf.cast(value, tf.float32) for name, value in metrics.items()}
+        )
 
     def _update_world_model(
         self, batch: Batch, seed: tf.Tensor, update: tf.Tensor

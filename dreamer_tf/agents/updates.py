@@ -63,7 +63,7 @@ class UpdateThread:
     @property
     def finished(self) -> int:
         """Updates whose weights the policy acts with. The thread makes others at any time."""
-        return int(self._learner.updates) if self._running is None else self._before
+        return self._learner.updates if self._running is None else self._before
 
     def begin(self, count: int, sample: Callable[[], Sequences]) -> None:
         """Begins updates. The updates before them must be finished.
@@ -73,7 +73,7 @@ class UpdateThread:
           sample: draws the batch of one. It is called in this thread, before `begin` returns. Only
             a few batches are in memory at once, however many updates there are.
         """
-        self._before = int(self._learner.updates)
+        self._before = self._learner.updates
         self._early = self._update(sample() for _ in range(count - _BATCHES_AHEAD))
         batches = [sample() for _ in range(min(count, _BATCHES_AHEAD))]
         # The first update compiles. The policy would compete with it for the same cores.
@@ -118,7 +118,7 @@ class UpdateThread:
         metrics = []
         for batch in batches:
             values = {name: float(value) for name, value in self._learner.update(batch).items()}
-            self._guard.check(int(self._learner.updates), batch, values)
+            self._guard.check(self._learner.updates, batch, values)
             metrics.append({name: value for name, value in values.items() if np.isfinite(value)})
         return metrics, time.perf_counter() - started
 

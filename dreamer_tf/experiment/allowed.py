@@ -20,6 +20,7 @@ TEXTS = {
     "ControlSuiteEnvironment.domain_name": WORD,
     "ControlSuiteEnvironment.task_name": WORD,
     "ControlSuiteEnvironment.observations": WORD,
+    "configure_devices.strategy": WORD,
     "create_gym_environment.action_mask": _NAME,
     "create_gym_environment.channels_first": _NAME,
     "create_gym_environment.id": _ID,

@@ -29,6 +29,7 @@ from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
 from dreamer_tf.experiment.guard import ask
+from dreamer_tf.networks import replicas
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
@@ -36,6 +37,7 @@ from dreamer_tf.settings.isolation import Configuration
 from dreamer_tf.storage import os_errors
 from dreamer_tf.storage.checkpoints import CheckpointStore
 
+_SEVERAL_DEVICES = ("configure_devices.strategy", "configure_devices.devices")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -88,8 +90,13 @@ class Policy:
         gin_files_module.parse_recorded(self._base_dir, trust_imports)
         # The policy may run on another machine than the training did.
         gin.bind_parameter("configure_devices.gpu", 0)
-        gin.bind_parameter("Learner.policy_device", None)
-        configure_devices()
+        for name in ("Learner.policy_device", *_SEVERAL_DEVICES):
+            gin.bind_parameter(name, None)
+        if replicas.current().num_replicas_in_sync > 1:
+            # This process has trained on several devices, and they cannot be set up anew.
+            replicas.use(None)
+        else:
+            configure_devices()
         self.environment: Environment = (
             launch.make_environment() if environment is None else as_environment(environment)
         )

@@ -6,6 +6,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from dreamer_tf.networks import replicas
 from dreamer_tf.networks.schedules import NonNegativeValue, as_schedule
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -142,7 +143,8 @@ class Optimizer:
 
         Args:
           gradients: of `scale_loss(loss)` with respect to the variables, in their order; None
-            if the loss does not depend on a variable.
+            if the loss does not depend on a variable. Replicas pass those of their own part of
+            the batch, and the step is made with the mean.
 
         Returns:
           The norm before clipping, and whether the step was made.
@@ -153,6 +155,8 @@ class Optimizer:
         ]
         if self._loss_scaling:
             gradients = [gradient / self.loss_scale for gradient in gradients]
+        # Before anything is decided, so that all replicas decide the same.
+        gradients = replicas.mean(gradients)
         norm = tf.linalg.global_norm(gradients)  # not finite if any gradient is not
         finite = tf.math.is_finite(norm)
         tf.cond(finite, lambda: self._step(gradients, norm), self._skip)

@@ -26,6 +26,8 @@ CHANGEABLE = (
     "configure_devices.memory_limit_mb",
     "configure_devices.deterministic",
     "configure_devices.cpu_threads",
+    "configure_devices.strategy",
+    "configure_devices.devices",
     "CollectorDispatcher.collectors",
 )
 # Score files name the task themselves. Without it, runs of one configuration on several games

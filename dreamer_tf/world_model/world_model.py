@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dreamer_tf.environments.factored import ACTION_MASK, has_mask, is_discrete, mask_size
 from dreamer_tf.environments.interface import action_size
-from dreamer_tf.networks import layers
+from dreamer_tf.networks import layers, replicas
 from dreamer_tf.networks.decoders import Decoder
 from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import Encoder
@@ -308,7 +308,7 @@ class WorldModel(Module):
 
         def free(value: tf.Tensor) -> tf.Tensor:
             if self._free_average:
-                return tf.maximum(tf.reduce_mean(value), self._free_nats)
+                return _at_least(tf.reduce_mean(value), self._free_nats)
             return tf.reduce_mean(tf.maximum(value, self._free_nats))
 
         if self._kl_balance is None:
@@ -382,6 +382,15 @@ def _predicted(space: gymnasium.spaces.Dict, mask_entries: int) -> gymnasium.spa
         return space
     parts = {key: box for key, box in space.spaces.items() if key != ACTION_MASK}
     return gymnasium.spaces.Dict(parts)
+
+
+def _at_least(average: tf.Tensor, free_nats: float) -> tf.Tensor:
+    """The mean over the batch; `free_nats` without a gradient where it is below them."""
+    if not free_nats:
+        return tf.maximum(average, 0.0)
+    # They hold for the batch of all replicas: a part of it may be above them and another below.
+    overall = replicas.mean(tf.stop_gradient(average))
+    return tf.where(overall < free_nats, free_nats, average)
 
 
 def _merge(x: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Dopamine's JAX agents: hyperparameters, exact resume, truncation, errors, its own Runner."""
 
 import json
+import types
 
 import gin
 import gymnasium
@@ -16,6 +17,7 @@ from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.experiment.policy import Policy
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.signals import Interrupted
+from dreamer_tf.networks import replicas
 from dreamer_tf.settings.bindings import check_values
 from tests.agents.dopamine_runs import AGENTS, ALL, LOW_DATA, Frames, parse, run, stored
 from tests.helpers import bind
@@ -296,3 +298,12 @@ def test_what_does_not_fit_the_agent_is_named(name, environment, bindings, words
     with pytest.raises(UserError, match=words):
         check_values()
         DreamerRunner(tmp_path, environment)
+
+
+def test_several_devices_are_refused(monkeypatch, tmp_path):
+    """Dopamine's agents would silently learn on one of them."""
+    parse("rainbow")
+    several = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(replicas, "current", lambda: several)
+    with pytest.raises(UserError, match=r"configure_devices\.strategy splits .* leave it out"):
+        DreamerRunner(tmp_path, Frames)

@@ -71,7 +71,7 @@ def test_what_fails_is_a_sentence_and_changes_nothing(tmp_path, error, jit_compi
     before = {name: value.numpy() for name, value in agent.learner.variables().items()}
 
     def fail(batch):
-        agent.learner.updates.assign_add(1)
+        agent.learner.variables()["updates"].assign_add(1)
         raise error
 
     agent.learner.update, agent.learner.jit_compile = fail, jit_compile

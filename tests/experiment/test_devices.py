@@ -9,6 +9,7 @@ import tensorflow as tf
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.devices import configure_devices
+from dreamer_tf.networks import replicas
 from tests.helpers import bind
 
 _START = """
@@ -90,3 +91,45 @@ def test_a_run_uses_the_configured_device(monkeypatch, tmp_path):
     bind("DreamerRunner.progress_bar = False")
     with pytest.raises(UserError, match="asked"):
         launch.make_runner(str(tmp_path / "run"), 0)
+
+
+def test_several_gpus_are_those_from_the_first_on(monkeypatch):
+    """A machine with three GPUs, as far as TensorFlow's configuration goes."""
+    devices = [tf.config.PhysicalDevice(f"/physical_device:GPU:{n}", "GPU") for n in range(3)]
+    calls, strategies = [], []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda found, _: calls.append(found))
+    experimental = tf.config.experimental
+    monkeypatch.setattr(experimental, "set_memory_growth", lambda *_: None)
+    monkeypatch.setattr(experimental, "get_device_details", lambda _: {"device_name": "A"})
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: names)
+    monkeypatch.setattr(replicas, "use", strategies.append)
+    assert configure_devices(strategy="mirrored") == "3 GPUs from number 0 on, A, mirrored"
+    assert configure_devices(gpu=1, strategy="mirrored") == "2 GPUs from number 1 on, A, mirrored"
+    assert configure_devices(strategy="mirrored", devices=1) == "GPU 0, A"
+    assert configure_devices(gpu=2) == "GPU 2, A"
+    assert calls == [devices[1:], devices[:1], devices[2:]]
+    # TensorFlow counts the visible ones from 0 on.
+    assert strategies == [["/GPU:0", "/GPU:1", "/GPU:2"], ["/GPU:0", "/GPU:1"], None, None]
+    with pytest.raises(UserError, match="devices is 3, but there are 2 GPUs here from number 1 on"):
+        configure_devices(gpu=1, strategy="mirrored", devices=3)
+
+
+def test_several_devices_need_a_strategy():
+    with pytest.raises(UserError, match=r"devices is 2, but one device computes: set .*'mirrored'"):
+        configure_devices(devices=2)
+
+
+def test_logical_cpus_share_the_threads_and_can_be_asked_for_again():
+    output = in_a_process(
+        "settings = dict(gpu=None, cpu_threads=1, strategy='mirrored', devices=2)\n"
+        "print(configure_devices(**settings))\n"
+        "print(configure_devices(**settings))\n"
+        "print(len(tf.config.list_logical_devices('CPU')))\n"
+        "from dreamer_tf.networks import replicas\n"
+        "print(replicas.current().num_replicas_in_sync)\n"
+        "configure_devices(gpu=None)\n"  # as the next run of the process
+        "print(replicas.current().num_replicas_in_sync)\n"
+    )
+    mirrored = "CPU, 1 threads, as 2 logical CPUs, mirrored"
+    assert output[:5] == [mirrored, mirrored, "2", "2", "1"]
