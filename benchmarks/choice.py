@@ -10,7 +10,8 @@ def defaults(rows: list[dict], policies: list[dict]) -> list[str]:
     """Gin bindings for a GPU, from the measured rows.
 
     Among the rows of the largest batch, the fastest counts. A safer precision, or no XLA, is chosen
-    where it is less than 5% slower. Rows with an error or a loss that is not finite do not count.
+    where it is less than 5% slower. Rows with an error, of several GPUs, or with a loss that is not
+    finite do not count.
 
     Args:
       rows: of the updates, with batch, precision, jit_compile and, where measured,
@@ -20,7 +21,11 @@ def defaults(rows: list[dict], policies: list[dict]) -> list[str]:
     Returns:
       Lines for a gin file; none if nothing was measured.
     """
-    measured = [row for row in rows if row.get("finite") and "updates_per_second" in row]
+    measured = [
+        row
+        for row in rows
+        if row.get("finite") and "updates_per_second" in row and row.get("devices", 1) == 1
+    ]
     if not measured:
         return []
     largest = max(row["batch"] for row in measured)

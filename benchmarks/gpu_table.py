@@ -1,9 +1,10 @@
 """The accelerator table: update and policy step in every precision, with and without XLA.
 
 python benchmarks/gpu_table.py                      # the paper's sizes, B = 16 and 50
+python benchmarks/gpu_table.py --devices=1,2,4,8 --batches=48 --xla=false     # several GPUs
 python benchmarks/gpu_table.py --size=tiny --batches=2 --length=8 --policy_devices=/CPU:0
 
-The second line tries it out on a CPU. Every row is a process of its own (precision and XLA cannot
+The last line tries it out on a CPU. Every row is a process of its own (precision and XLA cannot
 be mixed in one), so a row that fails does not end the table. Rows of the largest batch come first,
 and after `--seconds` no further row begins. Prints one JSON line a row, then the table in Markdown
 and the settings for such a GPU.
@@ -25,6 +26,7 @@ flags.DEFINE_list("batches", ["16", "50"], "B, one row each.")
 flags.DEFINE_integer("length", 50, "T.")
 flags.DEFINE_list("precisions", ["float32", "mixed_float16", "mixed_bfloat16"], "Rows.")
 flags.DEFINE_list("xla", ["false", "true"], "Learner.jit_compile, rows.")
+flags.DEFINE_list("devices", ["1"], "GPUs that share a batch, rows. XLA is for one of them.")
 flags.DEFINE_list("policy_devices", ["/GPU:0", "/CPU:0"], "Learner.policy_device, rows.")
 flags.DEFINE_integer("updates", 20, "Updates that are timed.")
 flags.DEFINE_integer("seconds", 300, "Of the whole table: a row after them is left out.")
@@ -64,10 +66,15 @@ def main(_) -> None:
             policies.append(row)
             print(json.dumps(row), flush=True)
 
-    for batch, precision, xla in itertools.product(batches, FLAGS.precisions, FLAGS.xla):
+    for batch, precision, xla, devices in itertools.product(
+        batches, FLAGS.precisions, FLAGS.xla, map(int, FLAGS.devices)
+    ):
+        if devices > 1 and xla == "true":
+            continue
         if batch != batches[0] and not policies:
             time_policies()  # the settings need them more than smaller batches
         row = {"batch": batch, "precision": precision, "jit_compile": xla == "true"}
+        row["devices"] = devices
         row |= run(
             started,
             "train_step.py",
@@ -76,6 +83,7 @@ def main(_) -> None:
             f"--length={FLAGS.length}",
             f"--precision={precision}",
             f"--jit_compile={xla}",
+            f"--devices={devices}",
             f"--updates={FLAGS.updates}",
         )
         if "seconds" in row:
@@ -85,8 +93,8 @@ def main(_) -> None:
         print(json.dumps(row), flush=True)
     if not policies:
         time_policies()
-    print("\n| B | precision | XLA | updates/s | utilization | days for 200M frames |")
-    print("|---|---|---|---|---|---|")
+    print("\n| B | precision | XLA | GPUs | updates/s | utilization | days for 200M frames |")
+    print("|---|---|---|---|---|---|---|")
     for row in rows:
         figures = (
             f"{row['updates_per_second']:.2f} | {row['utilization']:.2f} | "
@@ -94,7 +102,8 @@ def main(_) -> None:
             if "seconds" in row
             else f"{row['error']} | |"
         )
-        print(f"| {row['batch']} | {row['precision']} | {row['jit_compile']} | {figures} |")
+        settings = " | ".join(str(row[key]) for key in ("batch", "precision", "jit_compile"))
+        print(f"| {settings} | {row['devices']} | {figures} |")
     print("\nFor such a GPU, after `include 'atari.gin'`:\n")
     print("\n".join(defaults(rows, policies)) or "Nothing was measured.")
 

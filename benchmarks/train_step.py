@@ -28,6 +28,7 @@ flags.DEFINE_string("precision", "float32", "Learner.precision.")
 flags.DEFINE_bool("jit_compile", False, "Learner.jit_compile.")
 flags.DEFINE_integer("updates", 10, "Updates that are timed, after the first.")
 flags.DEFINE_integer("cores", 0, "CPU cores that may compute; 0: all.")
+flags.DEFINE_integer("devices", 1, "GPUs, or logical CPUs without one, that share the batch.")
 flags.DEFINE_multi_string("gin_bindings", [], "Further gin bindings.")
 
 
@@ -38,6 +39,10 @@ def main(_) -> None:
         f"Learner.jit_compile={FLAGS.jit_compile}",
         *FLAGS.gin_bindings,
     ]
+    if FLAGS.devices > 1:
+        from dreamer_tf.experiment.devices import configure_devices
+
+        configure_devices(strategy="mirrored", devices=FLAGS.devices)
     learner = make_learner(FLAGS.size, bindings)
     sequences = random_sequences(FLAGS.batch, FLAGS.length)
     float(learner.update(sequences)["model_loss"])
@@ -60,6 +65,7 @@ def main(_) -> None:
         cores=FLAGS.cores or os.cpu_count(),
         precision=FLAGS.precision,
         jit_compile=FLAGS.jit_compile,
+        devices=FLAGS.devices,
         seconds=seconds,
         cpu_seconds=float(np.median(cpu)),
         seconds_to_first_update=first,
@@ -68,8 +74,15 @@ def main(_) -> None:
         peak_memory_gib=peak_memory_gib(),
         gflop=flops / 1e9,
         matmul_gflop_per_second=rate / 1e9,
-        utilization=flops / (seconds * rate),
+        utilization=flops / (seconds * rate * _chips()),
     )
+
+
+def _chips() -> int:
+    """Devices with arithmetic of their own; logical CPUs share the cores."""
+    import tensorflow as tf
+
+    return FLAGS.devices if tf.config.get_visible_devices("GPU") else 1
 
 
 if __name__ == "__main__":

@@ -113,10 +113,12 @@ def test_gpu_table(tmp_path):
         "--precisions=float32",
         "--xla=false",
         "--updates=1",
+        "--devices=1,2",
         "--policy_devices=/CPU:0",
     )
     assert (
-        "| 2 | float32 | False |" in output
+        "| 2 | float32 | False | 1 |" in output
+        and "| 2 | float32 | False | 2 |" in output
         and "error" not in output
         and '"device": "/CPU:0"' in output
         and "Learner.precision = 'float32'" in output
