@@ -129,6 +129,7 @@ SLOW = ("dqn", "c51", "quantile", "full_rainbow", "der", "drq_eps", "otrainbow",
 MARKED = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in ALL]
 
 
+@pytest.mark.timeout(1800)  # SPR compiles for minutes
 @pytest.mark.parametrize("name", MARKED)
 def test_every_agent_runs_on_ale_and_resumes_exactly(name, tmp_path):
     """Two iterations at once, and one after the other in another runner: the same bits."""

@@ -26,10 +26,10 @@ SMALL = ("JaxDQNAgent.observation_shape=(20, 20)", "Runner.training_steps=44")
 
 
 class Copying(Atari100kRainbowAgent):
-    """Keeps its observations; Dopamine's runner overwrites them two steps later."""
+    """Keeps what it is given; Dopamine's runner overwrites all of it in later steps."""
 
     def log_transition(self, observation, *rest):
-        super().log_transition(np.array(observation, np.uint8), *rest)
+        super().log_transition(np.array(observation, np.uint8), *map(np.array, rest))
 
 
 class PlainEnvironment(DopamineEnvironment):
@@ -89,7 +89,7 @@ def columns(element):
 
 
 def test_dopamines_own_runner_spoils_its_replay(tmp_path):
-    """Why docs/dopamine.md says that ours differs: observations are overwritten before they count.
+    """Why docs/dopamine.md says that ours differs: what is stored is overwritten before it counts.
 
     The accumulator holds views of two arrays that the runner fills in turn.
     """
