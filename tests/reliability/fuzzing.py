@@ -4,8 +4,8 @@
 
 An input is a good one with random changes, so that most of them get past the first check. A result
 and a clean error are both right. Anything else is a finding: another exception, more than
-`SECONDS`, or a file opened for writing, removed or renamed outside the directory. Prints one JSON
-line with the counts, and ends with 1 if there is a finding.
+`SECONDS` of computing or `WAITING` of anything, or a file opened for writing, removed or renamed
+outside the directory. Prints one JSON line with the counts, and ends with 1 if there is a finding.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import os
 import random
 import signal
 import sys
+import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ from dreamer_tf.storage.checkpoints import Checkpoint, CheckpointStore, DamagedC
 from dreamer_tf.storage.files import fingerprint
 
 SECONDS = 5
+WAITING = 60  # seconds; a process that shares its core with others can stand still for some
 TOKENS = (
     *(b"{", b"}", b"[", b"]", b'"', b",", b":", b"\\", b"\\u0000", b"\\ud800", b"\x00", b"\xff"),
     *(b"\n", b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-1", b"0", b"9" * 400),
@@ -63,7 +65,30 @@ HEADERS = (
 
 
 class Hang(BaseException):
-    """An input took more than `SECONDS`."""
+    """An input took more than `SECONDS` of computing, or `WAITING` of anything."""
+
+
+class Watch:
+    """Raises `Hang` in an input that does not come to its end."""
+
+    def __init__(self) -> None:
+        self._begun = self._used = 0.0
+        signal.signal(signal.SIGALRM, self._look)
+
+    def start(self) -> None:
+        """Begins with an input."""
+        self._begun, self._used = time.monotonic(), time.process_time()
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+
+    def stop(self) -> None:
+        """The input has ended."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _look(self, *_: Any) -> None:
+        waited, used = time.monotonic() - self._begun, time.process_time() - self._used
+        if used > SECONDS or waited > WAITING:
+            raise Hang(f"{used:.1f} s of computing in {waited:.1f} s")
+        signal.setitimer(signal.ITIMER_REAL, 1)
 
 
 class Writes:
@@ -315,10 +340,6 @@ def parsers(target: Parsers) -> dict[str, Callable[[], None]]:
     return {name: getattr(target, name) for name in names}
 
 
-def _stop(*_: Any) -> None:
-    raise Hang
-
-
 def run(inputs: int, seed: int, directory: Path) -> dict[str, Any]:
     """Tries that many inputs, the parsers in turn.
 
@@ -330,11 +351,11 @@ def run(inputs: int, seed: int, directory: Path) -> dict[str, Any]:
     tried = parsers(Parsers(directory, rng))
     counts: collections.Counter[str] = collections.Counter()
     findings: list[str] = []
-    signal.signal(signal.SIGALRM, _stop)
+    watch = Watch()
     for number in range(inputs):
         name = list(tried)[number % len(tried)]
         writes.watching = True
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        watch.start()
         try:
             with (
                 contextlib.redirect_stdout(io.StringIO()),
@@ -349,7 +370,7 @@ def run(inputs: int, seed: int, directory: Path) -> dict[str, Any]:
                 raise
             outcome = "finding"
             findings.append(f"{name} {number}: {traceback.format_exc(limit=-3)}")
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        watch.stop()
         writes.watching = False
         counts[f"{name}: {outcome}"] += 1
     findings += [f"write: {text}" for text in writes.found]
