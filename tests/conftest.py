@@ -38,6 +38,14 @@ def clean_gin():
 
 
 @pytest.fixture(autouse=True)
+def same_directory():
+    """Returns to the working directory, which a worker of a sweep leaves for that of its job."""
+    before = os.getcwd()
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
 def clean_memory():
     """Frees the agents of earlier tests whenever the process has grown by 300 MB.
 
