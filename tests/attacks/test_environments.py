@@ -69,7 +69,8 @@ class Attacker(ScriptedEnvironment):
         observation, reward, *rest = super().step(action)
         if self.taken == AT and self.where == "step":
             if self.way == "hang":
-                print("hanging", file=sys.stderr, flush=True)
+                # One write: several processes share this stream.
+                os.write(sys.stderr.fileno(), b"hanging\n")
                 while True:
                     time.sleep(0.1)
             if self.way == "reward":

@@ -157,7 +157,8 @@ def test_no_parser_is_led_astray_by_some_thousand_inputs(tmp_path):
     parsers = {name.partition(":")[0] for name in counts}
     assert len(parsers) == 7
     for name in parsers:
-        assert counts[f"{name}: result"] > 5 and counts[f"{name}: clean error"] > 100, counts
+        # One of a hundred run files is accepted, so of a thousand at times only a few.
+        assert counts[f"{name}: result"] > 0 and counts[f"{name}: clean error"] > 100, counts
 
 
 @pytest.mark.chaos
