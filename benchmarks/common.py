@@ -78,13 +78,11 @@ def make_learner(size: str, bindings: list[str]) -> Any:
     Dopamine is not imported, so this works where it is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
     from dreamer_tf.agents.learner import Learner
     from dreamer_tf.experiment import gin_files
+    from dreamer_tf.experiment.devices import leave_out_remapping
 
-    # As `configure_devices` sets it for a training: with this pass, none of the others works.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    leave_out_remapping()  # as a training does
     more = TINY if size == "tiny" else ()
     gin_files.parse([FILES.get(size, "atari.gin")], [*more, *bindings], skip_unknown=ELSEWHERE)
     return Learner(OBSERVATION_SPACE, ACTION_SPACE, seed=0)

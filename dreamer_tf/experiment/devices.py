@@ -63,9 +63,7 @@ def configure_devices(
                 f"from number {gpu} on."
             )
         chosen = chosen[:devices]
-    # This pass of Grappler fuses our ELU with the operation before it and leaves nodes without an
-    # operation behind. The passes after it then fail with an error for every function.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    leave_out_remapping()
     try:
         _set_up(chosen, present, memory_growth, memory_limit_mb, cpu_threads)
         if not chosen and devices is not None:
@@ -84,6 +82,15 @@ def configure_devices(
     count = len(chosen) or devices or 1
     replicas.use(_mirrored("GPU" if chosen else "CPU", count) if count > 1 else None)
     return _description(chosen, gpu, count)
+
+
+def leave_out_remapping() -> None:
+    """Switches one pass of Grappler off, for functions that are compiled from now on.
+
+    It fuses our ELU with the operation before it and leaves nodes without an operation behind. The
+    passes after it then fail with an error for every function.
+    """
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def _set_up(
