@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
 
     # Only now, because TensorFlow takes seconds to load.
     load_tensorflow()
-    from dreamer_tf.experiment import launch
+    from dreamer_tf.experiment import launch, policy
     from dreamer_tf.experiment.signals import Interrupted
 
     seed = FLAGS.seed
@@ -127,6 +127,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"\nStopped and saved at {runner.agent.agent_steps:,} agent steps. To continue:")
         print(command)
         return INTERRUPTED
+    for line in policy.recorded(runner):
+        print(line)
     print(launch.closing_words(runner))
     launch.check_learned(runner)
     return 0

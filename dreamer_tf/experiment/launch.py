@@ -13,16 +13,17 @@ from typing import Any
 
 import gin
 
+from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, initial, trust
+from dreamer_tf.experiment import gin_files, initial, recordings, trust  # noqa: F401 - registers
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.guard import construct
 from dreamer_tf.experiment.places import check_local
 from dreamer_tf.experiment.runner import DreamerRunner
-from dreamer_tf.scores import score_files
+from dreamer_tf.scores import aggregate, curves, score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
 from dreamer_tf.storage import disk, identity, os_errors
 from dreamer_tf.storage.locking import DirectoryLock
@@ -261,6 +262,7 @@ def closing_words(runner: DreamerRunner) -> str:
             f"{phase:5} return    {score.value:.2f} (mean of {score.episodes} episodes, "
             f"iteration {score.iteration}, {score.frames:,} frames)"
         )
+    lines += _standard(runner)
     numbers = runner.store.numbers()
     if os.path.isdir(os.path.join(runner.base_dir, "dreams")):
         lines.append(f"dreams          {os.path.join(base_dir, 'dreams')}")
@@ -270,7 +272,35 @@ def closing_words(runner: DreamerRunner) -> str:
         f"checkpoint      {runner.store.path(numbers[-1]) if numbers else 'none yet'}",
         f"evaluate        {_evaluate(runner, base_dir)}",
     ]
+    lines += _longer(runner, base_dir)
     return "\n".join(lines)
+
+
+def _standard(runner: DreamerRunner) -> list[str]:
+    """What random play and people reach in the game, where that was published."""
+    game = curves.game_key(runner.environment.name)
+    atari = isinstance(runner.environment, AtariEnvironment)
+    if not (runner.scores and atari and aggregate.has_reference(game)):
+        return []
+    random, gamer = aggregate.reference(game, "Gamer")
+    normalized = (runner.scores[-1].value - random) / (gamer - random)
+    return [
+        f"random play     {random:.2f}, a human gamer {gamer:.2f} (published), so the last return "
+        f"is {normalized:.2f} gamer normalized"
+    ]
+
+
+def _longer(runner: DreamerRunner, base_dir: str) -> list[str]:
+    """The command that goes on with a finished run."""
+    if not runner.finished or gin.query_parameter(FACTORY) is None:
+        return []
+    needed = trust.flags(gin.config_str(max_line_length=120))
+    if "--trust_imports" in needed:  # only its first command can resume it
+        return []
+    iterations = gin_files.parameter("Runner.num_iterations", 1)
+    words = [f"{python()} -m dreamer_tf.train --base_dir={base_dir}", *needed]
+    words.append(f"--gin_bindings=Runner.num_iterations={2 * iterations}")
+    return [f"train longer    {' '.join(words)}"]
 
 
 def check_learned(runner: DreamerRunner) -> None:

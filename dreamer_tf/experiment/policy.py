@@ -24,11 +24,12 @@ from dreamer_tf.environments.interface import (
 from dreamer_tf.environments.observations import Translated
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import dreaming, initial, launch
+from dreamer_tf.experiment import dreaming, initial, launch, recordings
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
 from dreamer_tf.experiment.guard import ask
+from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.networks import replicas
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
@@ -325,10 +326,32 @@ def train_agent(
             print(launch.describe(runner), flush=True)
             launch.rehearse(runner)
             runner.run_experiment()
+            for line in recorded(runner, environment):
+                print(line)
             print(launch.closing_words(runner))
         finally:
             runner.close()  # this process may train again
     return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
+
+
+def recorded(
+    runner: DreamerRunner,
+    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
+) -> list[str]:
+    """Records the policy of a finished run, if its gin configuration asks for it.
+
+    Args:
+      runner: has run all iterations.
+      environment: as for `load_policy`.
+
+    Returns:
+      Lines for people, from `record_policy`.
+    """
+    if not recordings.wanted():
+        return []
+    policy = Policy(runner.base_dir, runner.seed, environment, trust_imports=True)
+    with policy._configuration.active():
+        return recordings.record_policy(policy, runner.base_dir, runner.seed)
 
 
 def _only(

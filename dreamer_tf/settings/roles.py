@@ -29,6 +29,7 @@ CHANGEABLE = (
     "configure_devices.strategy",
     "configure_devices.devices",
     "CollectorDispatcher.collectors",
+    "record_policy.video_length",
 )
 # Score files name the task themselves. Without it, runs of one configuration on several games
 # share one hash.

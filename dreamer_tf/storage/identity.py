@@ -26,7 +26,7 @@ _BYTES = 1 << 24  # the most that a file may have
 # Where a run and the libraries that it uses write.
 _PLACES = (
     *("lock", FILE, "config.gin", "operative_config.gin", "scores.json", "episodes.jsonl"),
-    *("checkpoints", "replay", "metrics", "logs", "dreams", "diagnosis", "lease"),
+    *("checkpoints", "replay", "metrics", "logs", "dreams", "videos", "diagnosis", "lease"),
 )
 
 

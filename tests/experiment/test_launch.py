@@ -1,12 +1,17 @@
 """Starting a run: its environment, its directory and its lock, and what users are told."""
 
+import os
 import shutil
+import subprocess
 
 import gin
 import pytest
 
+import tests
+from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
+from dreamer_tf.scores.score_files import Score
 from dreamer_tf.storage import identity
 from tests.helpers import TINY, ScriptedEnvironment, bind
 
@@ -126,8 +131,38 @@ def test_closing_words_name_scores_logs_and_the_checkpoint(runner):
     text = launch.closing_words(runner)
     assert "checkpoint      runs/a/checkpoints/ckpt-000001" in text
     assert "train return" in text and "runs/a/scores.json" in text
+    assert "random play" not in text  # no game of the benchmark
     # The environment came from Python, so no command can make it again.
     assert "dreamer_tf.load_policy('runs/a', environment=...)" in text
+
+
+def test_closing_words_set_the_last_return_beside_random_play(runner):
+    assert "random play" not in launch.closing_words(runner)
+    for game, last, words in (
+        ("KungFuMaster", 4200.0, "258.50, a human gamer 22736.30 (published), so the last return"),
+        ("Pong", -3.05, "-20.70, a human gamer 14.60 (published), so the last return is 0.50"),
+    ):
+        runner._guard.single.environment = AtariEnvironment(game)
+        runner.scores[:] = [Score(0, last, "a", "eval", game, 0, 9, 3, "machado2018", "")]
+        assert f"random play     {words}" in launch.closing_words(runner)
+
+
+def test_closing_words_have_a_command_that_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gin_files.parse(["atari.gin"], [*TINY, "import tests.helpers"])
+    bind(f"{launch.FACTORY} = @ScriptedEnvironment")
+    runner = launch.make_runner("a run", 0)
+    assert "train longer" not in launch.closing_words(runner)
+    runner.run_experiment()
+    runner.close()
+    [line] = [x for x in launch.closing_words(runner).splitlines() if "train longer" in x]
+    steps = runner.agent.agent_steps
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(tests.__file__)))
+    command = line.removeprefix("train longer").strip()
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert f"resumed         at {steps} agent steps" in result.stdout
+    assert "iteration 1, " in result.stdout
 
 
 def test_the_evaluate_command_has_the_flags_that_the_run_needs(tmp_path, monkeypatch):
