@@ -34,7 +34,7 @@ def collect(request: Request) -> report.Report:
     """
     runs, absent = _own(request)
     chosen = {curves.game_key(game): game for game in request.games}
-    runs = [curve for curve in runs if not chosen or curve.game in chosen]
+    runs = [curve for curve in runs if not chosen or curves.game_key(curve.game) in chosen]
     names = [name for name in request.baselines if name]
     # Without games or runs, everything published is shown.
     games = set(chosen) or ({curve.game for curve in runs} if runs else None)
@@ -78,9 +78,10 @@ def _absent(
 ) -> list[str]:
     """Sentences about games and baselines that have no score."""
     absent = []
-    known = {*curves.published_games(), *found.games}
+    present = {curves.game_key(game) for game in found.games}
+    known = {*curves.published_games(), *present}
     for key, game in chosen.items():
-        if key not in found.games:
+        if key not in present:
             hint = "" if key in known else did_you_mean(key, known)
             absent.append(f"There is no score of --games={game}{_limit(request)}.{hint}")
     published = {curve.agent for curve in found.baselines}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import configurations, score_files
+from dreamer_tf.scores import configurations, names, score_files
 from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
 from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
 
@@ -22,7 +22,7 @@ class Curve(NamedTuple):
     """Returns of one run over its frames of training."""
 
     agent: str
-    game: str  # lower case without spaces, as in 'upndown'
+    game: str  # key, as in 'upndown', or the name of an environment that nobody published
     run: str  # seed; of Dopamine's published runs, which have none, the number
     phase: str  # 'train' or 'eval'; 'unknown' where the source does not say
     protocol: str
@@ -55,6 +55,20 @@ def game_key(name: str) -> str:
     return _ALIASES.get(key, key)
 
 
+def task_key(name: str) -> str:
+    """The key of a game or task: one for all spellings of what is published, else the name itself.
+
+    Nobody else spells the name of your own environment, and a key would lose its capitals. Names
+    with other signs than those of Gymnasium's ids become keys, because score files are anybody's.
+    """
+    key = game_key(name)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,79}", name):
+        return key
+    published = key in atari_games() or key in published_games()
+    of_the_suite = name == name.lower() and names.is_of_the_suite(key)
+    return key if published or of_the_suite else name
+
+
 def directory() -> Path:
     """Directory of the published scores, in an installation or in a checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -68,9 +82,10 @@ def table(name: str) -> list[dict[str, object]]:
     return json.loads((directory() / f"{name}.json").read_text())
 
 
-def published_games() -> list[str]:
+@functools.cache
+def published_games() -> tuple[str, ...]:
     """Keys of the games and tasks with published scores."""
-    return [game_key(path.stem) for path in _published_files(("atari", "control_suite"))]
+    return tuple(game_key(path.stem) for path in _published_files(("atari", "control_suite")))
 
 
 def _published_files(suites: Sequence[str]) -> list[Path]:
@@ -218,13 +233,13 @@ def _refuse_copies(found: Sequence[Curve]) -> None:
 
 
 def _named_by_configuration(found: list[Curve]) -> list[Curve]:
-    names = configurations.names(
+    called = configurations.names(
         [
             configurations.Run(curve.agent, suite(curve.game), curve.gin_hash, curve.source)
             for curve in found
         ]
     )
-    return [curve._replace(agent=names[curve.agent, curve.gin_hash]) for curve in found]
+    return [curve._replace(agent=called[curve.agent, curve.gin_hash]) for curve in found]
 
 
 def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
@@ -236,7 +251,7 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
     return [
         Curve(
             agent,
-            game_key(game),
+            task_key(game),
             str(seed),
             phase,
             protocol,

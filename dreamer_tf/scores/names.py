@@ -53,11 +53,22 @@ RETURNS = {"train": "training", "eval": "evaluation"}
 _HEADINGS = STATISTICS | {"phase": "Returns of"}
 
 
+def is_of_the_suite(key: str) -> bool:
+    """Whether a key is that of a task of the control suite."""
+    return _body(key) is not None
+
+
+def _body(key: str) -> str | None:
+    return next((name for name in _BODIES if key.startswith(name) and key != name), None)
+
+
 def game(key: str) -> str:
-    """The full name of a game or task, from its key: 'Ms. Pac-Man', 'Cartpole swingup'."""
+    """The full name of a game or task, from its key: 'Ms. Pac-Man', 'Cartpole swing-up'."""
     if key in GAMES:
         return GAMES[key]
-    body = next((name for name in _BODIES if key.startswith(name) and key != name), None)
+    if not re.fullmatch("[a-z0-9]+", key):
+        return key  # the name of an environment of somebody's own
+    body = _body(key)
     if body is None:
         return key[:1].upper() + key[1:]
     first = {"ballincup": "Ball in cup"}.get(body, body.capitalize())

@@ -17,6 +17,13 @@ def test_games_choose_among_runs_and_baselines(runs):
     assert found.games == ["breakout"] and len(found.runs) == 1 and len(found.baselines) == 5
 
 
+@pytest.mark.parametrize("asked", ["MiniGrid-Empty-5x5-v0", "minigridempty5x5v0"])
+def test_an_environment_of_your_own_is_found_in_any_spelling(runs, asked):
+    write_run(runs / "runs/b/MiniGrid-Empty-5x5-v0/0", game="MiniGrid-Empty-5x5-v0")
+    found = comparison.collect(request(runs, games=[asked], mixed=True))
+    assert found.games == ["MiniGrid-Empty-5x5-v0"] and found.absent == ()
+
+
 def test_what_was_asked_for_in_vain_is_said(runs):
     found = comparison.collect(
         request(runs, games=["Pong", "Breakot"], baselines=["SimPLe at 400k"])

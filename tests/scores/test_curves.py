@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import aggregate, curves
+from dreamer_tf.scores import aggregate, curves, names
 from tests.scores.runs import write_run
 
 POINTS = json.loads(
@@ -56,6 +56,23 @@ def test_a_curve_has_the_value_of_its_last_point_so_far():
 def test_a_curve_covers_what_it_has_seen_and_a_twentieth_more():
     curve = make([10, 95], [1, 2])
     assert [curve.covers(frames) for frames in (9, 10, 95, 100, 101)] == [0, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "shown"),
+    [
+        ("UpNDown", "upndown", "Up'n Down"),
+        ("cartpole_swingup", "cartpoleswingup", "Cartpole swing-up"),
+        ("cartpole_swingup_sparse", "cartpoleswingupsparse", "Cartpole swing-up sparse"),
+        ("CartPole-v1", "CartPole-v1", "CartPole-v1"),
+        ("MiniGrid-Empty-5x5-v0", "MiniGrid-Empty-5x5-v0", "MiniGrid-Empty-5x5-v0"),
+        ("my_maze", "my_maze", "my_maze"),
+        ("=my|<b>maze</b>", "mybmazeb", "Mybmazeb"),
+    ],
+)
+def test_an_environment_that_nobody_published_keeps_its_name(name, key, shown):
+    assert curves.task_key(name) == key
+    assert names.game(key) == shown
 
 
 def test_spellings_of_a_game_have_one_key():
