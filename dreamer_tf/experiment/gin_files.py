@@ -20,6 +20,7 @@ from absl import logging
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.experiment import gin_stack, trust
 from dreamer_tf.experiment.places import check_local
+from dreamer_tf.settings import isolation
 from dreamer_tf.settings.bindings import check_values
 from dreamer_tf.settings.roles import CHANGEABLE, TASK
 from dreamer_tf.storage import identity
@@ -172,7 +173,7 @@ def parse(
     paths = [find(name) for name in gin_files]
     shipped = shipped_directory()
     for directory in (shipped, *(path for path in shipped.iterdir() if path.is_dir())):
-        gin.add_config_file_search_path(str(directory))
+        isolation.look_in(str(directory))
     gin.config.register_file_reader(_open_old_name, _is_old_name)
     try:
         with gin.unlock_config(), _quiet():

@@ -50,6 +50,16 @@ class Configuration:
             self._state = _swap(before)
 
 
+def look_in(directory: str) -> None:
+    """Lets gin look for files in a directory, too.
+
+    gin itself adds a directory every time it is told to, and looks there as often: a process that
+    reads many configurations would take ever longer to find that a file is missing.
+    """
+    if directory not in gin.config._LOCATION_PREFIXES:
+        gin.add_config_file_search_path(directory)
+
+
 def _swap(state: dict[str, Any]) -> dict[str, Any]:
     """Sets gin's state; what it was before."""
     # References, not copies: a policy does this at every step.

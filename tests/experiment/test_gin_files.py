@@ -16,6 +16,16 @@ def test_files_are_found_here_first_then_among_the_shipped(tmp_path, monkeypatch
     assert gin_files.find("atari.gin") == "atari.gin"
 
 
+def test_reading_again_leaves_nothing_behind():
+    """Else a missing file is looked for ever longer: the fuzzer met a search of five seconds."""
+    gin_files.parse(["atari_small.gin"])
+    before = [list(getattr(gin.config, name)) for name in ("_LOCATION_PREFIXES", "_FILE_READERS")]
+    gin.clear_config()
+    gin_files.parse(["atari_small.gin"])
+    after = [list(getattr(gin.config, name)) for name in ("_LOCATION_PREFIXES", "_FILE_READERS")]
+    assert after == before and len(set(after[0])) == len(after[0])
+
+
 def test_bindings_win_over_files():
     gin_files.parse(["atari_small.gin"], ["EpisodeReplay.batch_size=7"])
     assert gin.query_parameter("EpisodeReplay.batch_size") == 7
