@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.environments.factored import ACTION_MASK
+from dreamer_tf.environments.interface import RESERVED_NAMES
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import tfd
@@ -16,7 +17,7 @@ from dreamer_tf.networks.parts import HeadPart, make_part
 from dreamer_tf.networks.shapes import check_shape
 
 # Names of losses that there are already. A head may stand in for 'reward', a loss for 'kl'.
-_TAKEN = ("discount", "kl", "model", ACTION_MASK, "reward")
+_TAKEN = (*RESERVED_NAMES, ACTION_MASK)
 
 
 class Additions(Module):

@@ -86,6 +86,8 @@ def test_losses_are_added_and_may_replace_the_kl():
         ({"heads": {"vector": Steps}}, r"WorldModel\.heads has the name 'vector'"),
         ({"heads": {"discount": Steps}}, "choose another name"),
         ({"losses": {"reward": lambda *_: 0.0}}, r"WorldModel\.losses has the name 'reward'"),
+        ({"losses": {"actor": lambda *_: 0.0}}, r"WorldModel\.losses has the name 'actor'"),
+        ({"heads": {"critic": Steps}}, r"WorldModel\.heads has the name 'critic'"),
         ({"heads": {"x": ScriptedEnvironment}}, r"heads\['x'\]: ScriptedEnvironment cannot be"),
         ({"encoder": 3}, r"WorldModel\.encoder is 3, but must be a function or class"),
     ],
