@@ -112,9 +112,7 @@ def locate(name: str) -> tuple[str, str | None]:
             return str(shipped_directory() / RENAMED[candidate]), candidate
     valid = [path.name for path in shipped_files()]
     hint = did_you_mean(os.path.basename(name), valid) or f" The shipped ones: {', '.join(valid)}."
-    raise UserError(
-        f"--gin_files={name}: there is no such file here or among the shipped ones.{hint}"
-    )
+    raise UserError(f"There is no gin file {name}, neither here nor among the shipped ones.{hint}")
 
 
 def locate_included(name: str) -> str:
@@ -222,6 +220,9 @@ def explain(error: Exception) -> str:
             f"gin: the value {match[1]} in line {match[2]} of a file or binding cannot be read; "
             f"text needs quotes, as in '{match[1]}'."
         )
+    if first.startswith("No module named"):
+        # `python -m` looks in the working directory, and the console scripts do not.
+        first += ": put the directory that has it on PYTHONPATH"
     return f"gin: {first}{place}."
 
 

@@ -44,7 +44,11 @@ def test_bindings_win_over_files():
         (["atari.gin"], ["AtariEnvironment.game_name=Pong"], ["Pong", "quotes, as in 'Pong'"]),
         (["atari.gin"], ["RSSM.units=("], ["bracket", "--gin_bindings"]),
         (["atari.gin"], ["MLP.activation='\\ud800'"], ["MLP.activation"]),
-        (["atari.gin"], ["import no_such_module"], ["no_such_module"]),
+        (
+            ["atari.gin"],
+            ["import no_such_module"],
+            ["no_such_module': put the directory", "PYTHONPATH"],
+        ),
     ],
 )
 def test_errors_name_the_nearest(files, bindings, words):
