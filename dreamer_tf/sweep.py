@@ -46,7 +46,10 @@ flags.DEFINE_string(
 flags.DEFINE_integer("cpus", None, "CPUs of this machine that the sweep may use.", lower_bound=1)
 flags.DEFINE_float("cpus_per_run", 1.0, "CPUs and threads of a run.", lower_bound=0.01)
 flags.DEFINE_float(
-    "gpus_per_run", None, "GPUs of a run, as in 0.5. Default: 1 where there are any.", lower_bound=0
+    "gpus_per_run",
+    None,
+    "GPUs of a run, as in 0.5. Default: 1 where there are any; with --slurm none, and whole ones.",
+    lower_bound=0,
 )
 flags.DEFINE_integer(
     "retries",
@@ -59,6 +62,7 @@ flags.DEFINE_bool("status", False, "Prints how far the sweep is, and stops.")
 flags.DEFINE_bool("stop", False, "Asks all runs of the sweep to save and to stop, and waits.")
 flags.DEFINE_bool("report", False, "Writes the page of compare from what is there, and stops.")
 flags.DEFINE_string("out", "report.html", "File of --report.")
+flags.DEFINE_bool("mixed", False, "Lets --report compare runs of different protocols.")
 
 _QUESTIONS = ("dry_run", "status", "stop", "report")
 
@@ -92,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
         # Only now, because pandas and the charts take seconds to load.
         from dreamer_tf.sweeps import report
 
-        print(report.write(driver.look(sweep), FLAGS.out))
+        print(report.write(driver.look(sweep), FLAGS.out, FLAGS.mixed))
         return 0
     if asked:
         answers = {"dry_run": driver.dry_run, "status": driver.status, "stop": driver.stop}

@@ -10,12 +10,13 @@ from dreamer_tf.sweeps.plan import Run
 from dreamer_tf.sweeps.states import DONE, State
 
 
-def write(states: Sequence[State], out: str) -> str:
+def write(states: Sequence[State], out: str, mixed: bool = False) -> str:
     """Writes the page.
 
     Args:
       states: of the runs.
       out: a file that ends as `compare --out` allows.
+      mixed: whether runs of different protocols are compared.
 
     Returns:
       A sentence about it.
@@ -28,7 +29,8 @@ def write(states: Sequence[State], out: str) -> str:
     paths = [run.base_dir for run in runs if os.path.exists(_scores(run))]
     if not paths:
         raise UserError("No run of the sweep has scores yet: wait until one has an iteration.")
-    found = comparison.collect(comparison.Request(runs=[glob.escape(path) for path in paths]))
+    patterns = [glob.escape(path) for path in paths]
+    found = comparison.collect(comparison.Request(runs=patterns, mixed=mixed))
     missing = tuple(sentences(state for state in states if state.kind != DONE))
     comparison.write(found._replace(absent=(*found.absent, *missing)), out, form)
     complete = sum(state.kind == DONE for state in states)

@@ -12,7 +12,9 @@ from dreamer_tf.sweeps.driver import Sweep
 HASH = "0" * 16
 
 
-def leave(base_dir, iteration, steps=10_000, value=3.0, seed=0, game="Pong"):
+def leave(
+    base_dir, iteration, steps=10_000, value=3.0, seed=0, game="Pong", protocol="machado2018"
+):
     """What a run leaves that has been saved after so many iterations."""
     (base_dir / "checkpoints").mkdir(parents=True, exist_ok=True)
     scores = [
@@ -25,7 +27,7 @@ def leave(base_dir, iteration, steps=10_000, value=3.0, seed=0, game="Pong"):
             seed,
             4 * steps * (number + 1),
             5,
-            "machado2018",
+            protocol,
             HASH,
         )
         for number in range(iteration)

@@ -26,6 +26,14 @@ def test_the_page_has_what_is_there_and_names_what_is_missing(sweep):
         assert sentence in text
 
 
+def test_other_protocols_are_compared_on_request(sweep):
+    leave(Path(sweep.runs[0].base_dir), 2)
+    leave(Path(sweep.runs[1].base_dir), 2, seed=1, protocol="atari100k")
+    with pytest.raises(UserError, match="--mixed"):
+        report.write(driver.look(sweep), "page.md")
+    assert report.write(driver.look(sweep), "page.md", mixed=True).startswith("page.md: 2 of 4")
+
+
 def test_seeds_of_one_kind_are_told_together(sweep):
     found = report.sentences(driver.look(sweep))
     assert found == [f"atari_small on {game}, seeds 0, 1: missing." for game in ("Pong", "Alien")]
