@@ -17,7 +17,7 @@ from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, initial, recordings, trust  # noqa: F401 - registers
+from dreamer_tf.experiment import gin_files, initial, recordings, signals, trust  # noqa: F401
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.guard import construct
@@ -182,14 +182,12 @@ def temporary_runner(
         raise UserError(
             f"{parent} cannot be written ({error.strerror}): choose another --base_dir."
         ) from error
-    try:
+    with signals.removing(directory):
         runner = make_runner(directory, seed, init_from=init_from)
         try:
             yield runner
         finally:
             runner.close()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def verify(runner: DreamerRunner) -> str:
@@ -243,12 +241,14 @@ def _observations(environment: Environment) -> str:
 
 
 def python() -> str:
-    """This Python's name in a shell, for commands that users can paste."""
+    """This Python in a shell, for commands that users can paste."""
+    path = os.environ.get("PYTHONPATH")
+    prefix = f"PYTHONPATH={shlex.quote(path)} " if path else ""
     # A virtual environment that is not activated needs its path.
     if shutil.which("python") == sys.executable:
-        return "python"
+        return f"{prefix}python"
     relative = os.path.relpath(sys.executable)
-    return shlex.quote(sys.executable if relative.startswith("..") else relative)
+    return prefix + shlex.quote(sys.executable if relative.startswith("..") else relative)
 
 
 def closing_words(runner: DreamerRunner) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Names a descriptor of this process whose other end is held by whoever started it.
 LIFELINE = "DREAMER_TF_LIFELINE"
+_temporary: list[str] = []  # directories that must not outlive the process
 
 
 def say(sentence: str) -> None:
@@ -18,6 +20,24 @@ def say(sentence: str) -> None:
     # A terminal that is gone, a closed stream, or a stream that was just being written.
     with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
         print(sentence, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def removing(directory: str) -> Iterator[None]:
+    """Removes a directory after the block, also where a signal ends the process inside of it."""
+    _temporary.append(directory)
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        _temporary.remove(directory)
+
+
+def _exit(code: int) -> None:
+    """Ends the process at once. An exception could be swallowed by what is running."""
+    for directory in _temporary:
+        shutil.rmtree(directory, ignore_errors=True)
+    os._exit(code)
 
 
 def is_ctrl_c(error: BaseException) -> bool:
@@ -49,7 +69,7 @@ def end_with_parent() -> None:
     def watch() -> None:
         wait()
         say("\nStopped at once, because the program that has started this run has ended.")
-        os._exit(75)  # EX_TEMPFAIL: the same command continues the run
+        _exit(75)  # EX_TEMPFAIL: the same command continues the run
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
@@ -69,8 +89,7 @@ def end_at_once(resumable: bool) -> None:
         name = signal.Signals(number).name
         advice = " Start the same command again." if resumable else ""
         say(f"\nStopped by {name}; nothing is lost.{advice}")
-        # An exception could be swallowed by whatever is being imported or made.
-        os._exit(75 if resumable and number != signal.SIGINT else 128 + number)
+        _exit(75 if resumable and number != signal.SIGINT else 128 + number)
 
     for number in SIGNALS:
         # What is ignored stays ignored, as SIGHUP under nohup.
@@ -125,7 +144,7 @@ class StopRequest:
     def _handle(self, number: int, frame: Any) -> None:
         if self.requested and not self._saving:
             say("\nStopped at once; the last checkpoint is intact.")
-            os._exit(128 + number)  # an exception would wait for the running update
+            _exit(128 + number)  # an exception would wait for the running update
         if not self.requested:
             say("\nSaving at the next agent step; a second signal stops without saving.")
             self.on_request()

@@ -165,6 +165,13 @@ def test_closing_words_have_a_command_that_goes_on(tmp_path, monkeypatch):
     assert "iteration 1, " in result.stdout
 
 
+def test_commands_find_modules_where_this_process_does(monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    plain = launch.python()
+    monkeypatch.setenv("PYTHONPATH", "my ideas:/there")
+    assert launch.python() == f"PYTHONPATH='my ideas:/there' {plain}"
+
+
 def test_the_evaluate_command_has_the_flags_that_the_run_needs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gin_files.parse(["atari.gin"], [*TINY, "import tests.helpers"])

@@ -45,6 +45,37 @@ def test_the_second_signal_ends_the_process_at_once(number):
     assert "Saving at the next agent step" in errors and "the last checkpoint is intact" in errors
 
 
+_TEMPORARY = """
+import sys, time
+from dreamer_tf.experiment import signals
+with signals.removing(sys.argv[1]):
+    if sys.argv[2] == "before":
+        signals.end_at_once(resumable=True)
+    else:
+        context = signals.StopRequest().listening()
+        context.__enter__()
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["before", "running"])
+def test_a_temporary_directory_does_not_outlive_the_process(tmp_path, when, number):
+    directory = tmp_path / "temporary"
+    (directory / "replay").mkdir(parents=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TEMPORARY, directory, when], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    while process.poll() is None:  # the second signal ends a run
+        process.send_signal(number)
+        time.sleep(0.2)
+    assert process.returncode in (75, 128 + number)
+    assert not directory.exists() and tmp_path.exists()
+
+
 def test_saving_is_finished_first():
     process = subprocess.Popen(
         [sys.executable, "-c", _CODE, "saving"], stdout=subprocess.PIPE, text=True
