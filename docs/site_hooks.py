@@ -19,8 +19,9 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "WORKSPACE.md": "workspace.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
 }
-DEVELOPMENT = ("contributing.md", "workspace.md", "changelog.md")
+DEVELOPMENT = ("contributing.md", "workspace.md", "security.md", "changelog.md")
 _SOURCES = {page: source for source, page in PAGES.items()}
 _CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
