@@ -67,7 +67,7 @@ MECHANISMS = {
     ),
     "the second signal ends the process": (
         "experiment/signals.py",
-        "os._exit(128 + number)",
+        "_exit(128 + number)",
         "pass",
         "tests/experiment/test_signals.py::test_the_second_signal_ends_the_process_at_once",
     ),
@@ -269,9 +269,15 @@ MECHANISMS = {
         "pass",
         "tests/experiment/test_runner.py::test_a_lost_directory_is_noticed_before_a_step_is_stored",
     ),
+    "a signal removes what is temporary": (
+        "experiment/signals.py",
+        "    for directory in _temporary:\n",
+        "    for directory in ():\n",
+        "tests/experiment/test_signals.py::test_a_temporary_directory_does_not_outlive_the_process",
+    ),
     "a training ends with the worker that has started it": (
         "experiment/signals.py",
-        "os._exit(75)  # EX_TEMPFAIL",
+        "_exit(75)  # EX_TEMPFAIL",
         "return  # EX_TEMPFAIL",
         "tests/sweeps/test_worker.py::test_a_training_ends_with_its_worker",
     ),
