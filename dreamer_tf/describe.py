@@ -1,6 +1,7 @@
 """Describes a configuration next to the paper: Table D1, sizes, and what a run costs.
 
 python -m dreamer_tf.describe --gin_files=atari.gin
+python -m dreamer_tf.describe --parameters=WorldModel
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ flags.DEFINE_float(
     "Rate for the days of a run, for example of your GPU. Default: measured here.",
     lower_bound=1e-9,
 )
+flags.DEFINE_string(
+    "parameters",
+    None,
+    "Prints the gin parameters with this text in their names, their defaults and meanings, and "
+    "stops; all for every one.",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,6 +33,12 @@ def main(argv: Sequence[str]) -> int:
     from dreamer_tf.errors import UserError
     from dreamer_tf.experiment import gin_files, preflight
 
+    if FLAGS.parameters is not None:
+        load_tensorflow()
+        from dreamer_tf.experiment import manual
+
+        print("\n".join(parameter.text() for parameter in manual.find(FLAGS.parameters)))
+        return 0
     if not FLAGS.gin_files:
         raise UserError("--gin_files is missing: name a gin file, as in --gin_files=atari.gin.")
     preflight.check(FLAGS.gin_files, FLAGS.gin_bindings)
