@@ -213,7 +213,9 @@ class CompiledPolicy:
 
 
 def _check_device(name: str | None) -> str | None:
-    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    # With several workers the names begin with that of a worker.
+    devices = (device.name for device in tf.config.list_logical_devices())
+    known = list(dict.fromkeys(device.rpartition("/device:")[2] for device in devices))
     if name is not None and name.removeprefix("/").upper() not in known:
         raise UserError(
             f"Learner.policy_device is '{name}', but this machine only has "

@@ -19,15 +19,18 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.agents import data_checks
+from dreamer_tf.agents.inspection import inspect_stored
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.agents.metrics import MetricAverager, write_agent_metrics
 from dreamer_tf.agents.protocol import Agent, Rehearsal
 from dreamer_tf.agents.rehearsal import rehearse
+from dreamer_tf.agents.rounds import Exchange, Rounds
 from dreamer_tf.agents.saved import SavedDreamer, say_replicas
 from dreamer_tf.agents.updates import NonFiniteGuard, UpdateThread
 from dreamer_tf.environments.factored import ACTION_MASK, random_actions
 from dreamer_tf.environments.interface import Observation, action_shape
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks import workers
 from dreamer_tf.networks.replicas import check_divisible
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
@@ -36,8 +39,6 @@ from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt
 from dreamer_tf.storage import faults, schema
 from dreamer_tf.storage.arrays import Expected
 from dreamer_tf.storage.checkpoints import Checkpoint, check_arrays
-
-_INSPECTED_SEQUENCES = 4
 
 
 @configurable(
@@ -94,6 +95,7 @@ class DreamerV2Agent(Agent):
           UserError: a number is out of its range, or the networks do not fit the spaces.
         """
         super().__init__(num_environments)
+        group = workers.current()
         # A policy without a run never stores or learns.
         self._eval_mode = base_dir is None
         self.learner = Learner(observation_space, action_space, seed=seed)
@@ -101,10 +103,11 @@ class DreamerV2Agent(Agent):
         if base_dir is not None:
             self.replay = EpisodeReplay(
                 *(os.path.join(base_dir, "replay"), observation_space, action_space),
-                seed=seed,
+                seed=group.seed(seed),
                 num_streams=num_environments,
+                workers=group.count,
             )
-            check_divisible(self.replay.batch_size, self.learner.num_replicas)
+            check_divisible(self.replay.whole_batch, self.learner.num_replicas)
         self.train_ratio = train_ratio
         self.prefill_steps = prefill_steps
         self.pretrain_updates = pretrain_updates
@@ -116,14 +119,13 @@ class DreamerV2Agent(Agent):
         self._averager = MetricAverager(log_every)
         self._observation_space, self._action_space = observation_space, action_space
         # A stream of its own: random actions must not depend on the networks' initialization.
-        self._rng = np.random.default_rng([seed, 1])
+        self._rng = np.random.default_rng([group.seed(seed), 1])
         self._evaluation_steps = 0
         self.policy_state = self.learner.acting.initial_state(num_environments)
         # True where the policy has not acted in the episode yet, so that its state is an old one.
         self._begins = np.ones(num_environments, bool)
         self._actions = np.stack([self._no_action()] * num_environments)
-        # Updates wait until every environment of a step has been recorded.
-        self._due = 0
+        self._rounds = Rounds(train_ratio, prefill_steps, num_environments)
         self._first_update_step = 0
         self._has_looked = False  # at the data of the random start
         self._ratio = float(train_ratio)  # as measured when the newest update began
@@ -201,15 +203,35 @@ class DreamerV2Agent(Agent):
         # A reset is no agent step: nobody chose an action.
         if is_first:
             return
-        before, self.agent_steps = self.agent_steps, self.agent_steps + 1
-        if self.agent_steps >= self.prefill_steps:
-            self._due += self._updates_until(self.agent_steps) - self._updates_until(before)
+        self._advance(self._rounds.count())
+
+    def _advance(self, steps: int) -> None:
+        self._rounds.advance(self.agent_steps, self.agent_steps + steps)
+        self.agent_steps += steps
 
     def learn(self) -> None:
         """Begins the updates that are due, after the updates before them."""
+        if self._rounds.alone:
+            self._begin_updates(self.replay)
+        elif not self.eval_mode and self._rounds.is_time():
+            self.meet()
+
+    def join(self, exchange: Exchange, workers: int) -> None:
+        """Counts agent steps together with other workers."""
+        self._rounds.join(exchange, workers)
+
+    def meet(self) -> None:
+        """Meets the other workers, and begins the updates that are due then."""
+        self.wait()  # all workers must exchange gradients and steps in one order
+        replay = self.replay if self._rounds.may_learn(self.agent_steps) else None
+        steps, ready = self._rounds.meet(replay is not None and replay.can_sample())
+        self._advance(steps)
+        self._begin_updates(self.replay if ready else None)
+
+    def _begin_updates(self, replay: EpisodeReplay | None) -> None:
         # Updates that become due before there is enough data are dropped, not made up for.
-        due, self._due = self._due, 0
-        if not due or self.replay is None or not self.replay.can_sample():
+        due = self._rounds.take_due()
+        if not due or replay is None or not replay.can_sample():
             return
         self.wait()
         before = self.updates - self.pretrain_updates
@@ -240,16 +262,18 @@ class DreamerV2Agent(Agent):
 
     def planned_updates(self, steps: int) -> int:
         """Updates of a run of so many agent steps, without those of the random start."""
-        learning = self._updates_until(steps) - self._updates_until(max(self.prefill_steps - 1, 0))
-        return max(learning, 0) + (self.pretrain_updates if learning > 0 else 0)
+        learning = self._rounds.due(0, steps)
+        return learning + (self.pretrain_updates if learning else 0)
 
     def wait(self) -> None:
         """Waits for the updates that are running; the policy then acts with their weights."""
         for found in self._updates.finish():
             full = self._averager.add(found)
             self.metrics = self._averager.latest
-            if full:
-                self._write_metrics()
+            if full and self.replay is not None:
+                ratios = {"train_ratio": self.train_ratio, "train_ratio_measured": self._ratio}
+                values = self.metrics | _counts(self, self.replay) | ratios
+                write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)
 
     def act(self, observation: Observation, is_first: np.ndarray) -> np.ndarray:
         """Chooses the next actions of all environments: random ones during the prefill."""
@@ -264,7 +288,7 @@ class DreamerV2Agent(Agent):
             return self._actions
         started = time.perf_counter()
         # Two counters: the length of an evaluation must not change the training's randomness.
-        counter = self.agent_steps if explore else self._evaluation_steps
+        counter = self._rounds.own if explore else self._evaluation_steps
         self._evaluation_steps += not explore
         self._actions, self.policy_state = self.learner.acting.step(
             observation, self._begins, self.policy_state, counter, explore
@@ -282,14 +306,7 @@ class DreamerV2Agent(Agent):
         self.wait()
         if not self.updates or self.replay is None:
             return None
-        # Newly seeded: looking must not advance the random numbers of the training.
-        while length >= 2:
-            rng = np.random.default_rng(seed)
-            sequences = self.replay.whole_sequences(_INSPECTED_SEQUENCES, length, rng)
-            if sequences is not None:
-                return self.learner.inspector.inspect(sequences, min(context, length // 2))
-            length //= 2
-        return None
+        return inspect_stored(self.learner.inspector, self.replay, length, context, seed)
 
     def cut_episode(self) -> None:
         """Keeps the running episodes as truncated ones."""
@@ -326,6 +343,7 @@ class DreamerV2Agent(Agent):
             checkpoint.arrays[name] = variable.numpy()
         checkpoint.state["agent"] = {
             "agent_steps": self.agent_steps,
+            "own_steps": self._rounds.own,
             "evaluation_steps": self._evaluation_steps,
             "rng": self._rng.bit_generator.state,
             "metrics": self.metrics,
@@ -350,6 +368,7 @@ class DreamerV2Agent(Agent):
         self.learner.assign(checkpoint.arrays)
         state = checkpoint.state["agent"]
         self.agent_steps = int(state["agent_steps"])
+        self._rounds.own = int(state.get("own_steps", self.agent_steps))
         self._evaluation_steps = int(state["evaluation_steps"])
         self._rng.bit_generator.state = state["rng"]
         self.metrics = dict(state["metrics"])
@@ -393,21 +412,13 @@ class DreamerV2Agent(Agent):
             return 0
         return np.zeros(action_shape(self._action_space), np.float32)
 
-    def _updates_until(self, agent_steps: int) -> int:
-        # A train ratio like 1/3 must give whole updates at whole steps despite rounding.
-        return int(agent_steps / self.train_ratio + 1e-9)
 
-    def _write_metrics(self) -> None:
-        if self.replay is None:
-            return
-        values = self.metrics | {
-            "replay_steps": len(self.replay),
-            "replay_episodes": self.replay.num_episodes,
-            "updates": self.updates,
-            "train_ratio": self.train_ratio,
-            "train_ratio_measured": self._ratio,
-        }
-        write_agent_metrics(self._dispatcher, values, self.seconds, self.agent_steps)
+def _counts(agent: DreamerV2Agent, replay: EpisodeReplay) -> dict[str, float]:
+    return {
+        "replay_steps": len(replay),
+        "replay_episodes": replay.num_episodes,
+        "updates": agent.updates,
+    }
 
 
 def _describe(agent: DreamerV2Agent, replay: EpisodeReplay, steps: int) -> dict[str, str]:
@@ -415,11 +426,11 @@ def _describe(agent: DreamerV2Agent, replay: EpisodeReplay, steps: int) -> dict[
     counts = learner.num_parameters
     updates = int(steps / agent.train_ratio) + agent.pretrain_updates
     prefill = min(agent.prefill_steps, steps)
-    starts = replay.batch_size * replay.sequence_length
+    starts = replay.whole_batch * replay.sequence_length
     states = updates * starts * learner.actor_critic.horizon
     imagined = f"{states / 1e9:,.2f}e9" if states >= 1e9 else f"{states:,}"
     count = learner.num_replicas
-    shared = f"{count}, each with {replay.batch_size // count} of {replay.batch_size} sequences"
+    shared = f"{count}, each with {replay.whole_batch // count} of {replay.whole_batch} sequences"
     return ({"replicas": shared} if count > 1 else {}) | {
         "parameters": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
         "precision": learner.precision + (", XLA" if learner.jit_compile else ""),

@@ -14,8 +14,10 @@ from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor_critic import ActorCritic
 from dreamer_tf.networks.tracing import Traced
 from dreamer_tf.open_loop.prediction import Inspection, OpenLoop
-from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
 from dreamer_tf.world_model.world_model import WorldModel
+
+_SEQUENCES = 4
 
 
 class Inspector:
@@ -123,3 +125,19 @@ class Inspector:
             "actor_entropy": behavior.actor(features, model.action_mask(features)).entropy(),
         }
         return truth, prediction, found
+
+
+def inspect_stored(
+    inspector: Inspector, replay: EpisodeReplay, length: int, context: int, seed: int
+) -> Inspection | None:
+    """Looks at a few stored sequences; arguments as for `Agent.inspect`.
+
+    Where all episodes are shorter than `length`, half of it is tried, a quarter, and so on.
+    """
+    # Newly seeded: looking must not advance the random numbers of the training.
+    while length >= 2:
+        sequences = replay.whole_sequences(_SEQUENCES, length, np.random.default_rng(seed))
+        if sequences is not None:
+            return inspector.inspect(sequences, min(context, length // 2))
+        length //= 2
+    return None

@@ -21,7 +21,7 @@ from dreamer_tf.agents.inspection import Inspector
 from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor_critic import ActorCritic, Trajectory
 from dreamer_tf.errors import UserError
-from dreamer_tf.networks import replicas
+from dreamer_tf.networks import replicas, workers
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.networks.parts import make_part
@@ -89,6 +89,7 @@ class Learner:
         Raises:
           UserError: unknown device, XLA on several devices, two weights of one name, or a class of
             another kind.
+          WorkersLost: another worker is gone.
         """
         self.precision = precision
         self.jit_compile = jit_compile
@@ -101,7 +102,7 @@ class Learner:
         self._seed = seed
         self.encoding = ActionEncoding(action_space)
         # What is made in the scope exists on every replica. The copy of the policy does not.
-        with self._strategy.scope():
+        with workers.losses_told(), self._strategy.scope():
             self._build(
                 *(world_model or WorldModel, actor_critic or ActorCritic),
                 *(observation_space, action_space),
@@ -111,7 +112,7 @@ class Learner:
             self.encoding,
             self.world_model,
             self.actor_critic.actor,
-            seed=seed,
+            seed=workers.current().seed(seed),
             device=policy_device,
             exploration_noise=exploration_noise,
             evaluation_action=evaluation_action,
@@ -204,18 +205,21 @@ class Learner:
 
         Args:
           sequences: B sequences of T steps; the sizes must stay the same for the whole run, and
-            B must be a multiple of `num_replicas`.
+            B must be a multiple of the number of replicas. With several workers, the sequences
+            of this one.
 
         Returns:
           Scalar metrics by name.
         """
         if self._update_function is None:
             self._update_function = self._compiled(sequences)
-        return self._update_function(replicas.split(self._strategy, sequences))
+        with workers.losses_told():
+            return self._update_function(replicas.split(self._strategy, sequences))
 
     def _compiled(self, sequences: Sequences) -> Any:
         """The update of all replicas as one function, for batches of the size of this one."""
-        replicas.check_divisible(len(sequences.reward), self.num_replicas)
+        local = replicas.local_count(self._strategy)
+        replicas.check_divisible(len(sequences.reward), local)
 
         def _update(batch: Any) -> dict[str, tf.Tensor]:  # profiles show its name
             return replicas.run(self._strategy, self._update, batch)

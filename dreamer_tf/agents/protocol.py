@@ -12,7 +12,7 @@ N environments, one batched policy:
 
 import abc
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium
@@ -274,6 +274,19 @@ class Agent(abc.ABC):
           is_terminal: the environment terminated here.
         """
         raise NotImplementedError(f"{type(self).__name__} acts in one environment only.")
+
+    def join(self, exchange: Callable[[int, bool], tuple[int, bool]], workers: int) -> None:
+        """Lets the agent count agent steps together with other workers (`agents/rounds.py`).
+
+        Args:
+          exchange: gets the own agent steps since the last meeting and whether this worker has data
+            to learn from; returns the steps of all workers, and whether all of them have data.
+          workers: how many there are.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not learn with several workers.")
+
+    def meet(self) -> None:
+        """Meets the other workers outside of `learn`; a worker alone does nothing."""
 
     def learn(self) -> None:
         """Starts the updates that are due."""

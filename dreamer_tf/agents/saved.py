@@ -19,6 +19,7 @@ class SavedDreamer(msgspec.Struct):
     first_update_step: Count
     bad_updates: Count
     replicas: Count = 1  # devices that made the updates; not in older checkpoints
+    own_steps: Count | None = None  # of this worker; not in older checkpoints
 
 
 def say_replicas(before: int, now: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks.workers import losses_told
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.storage.files import create, make_directory, save_arrays
 
@@ -117,7 +118,9 @@ class UpdateThread:
         started = time.perf_counter()
         metrics = []
         for batch in batches:
-            values = {name: float(value) for name, value in self._learner.update(batch).items()}
+            with losses_told():  # where the device computes beside this thread
+                found = self._learner.update(batch)
+                values = {name: float(value) for name, value in found.items()}
             self._guard.check(self._learner.updates, batch, values)
             metrics.append({name: value for name, value in values.items() if np.isfinite(value)})
         return metrics, time.perf_counter() - started

@@ -15,23 +15,33 @@ from typing import Any
 import tensorflow as tf
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks import workers
 
 _chosen: tf.distribute.Strategy | None = None
 
 
-def use(strategy: tf.distribute.Strategy | None) -> None:
-    """Makes learners of this process that are built from now on use a strategy.
+def use(strategy: tf.distribute.Strategy | None, group: workers.Workers | None = None) -> None:
+    """Makes agents of this process that are built from now on use a strategy.
 
     Args:
       strategy: of the devices; None for a single one.
+      group: the workers that share it; None for a process of its own.
     """
     global _chosen
     _chosen = strategy
+    workers.use(group or workers.Workers())
 
 
 def current() -> tf.distribute.Strategy:
     """The strategy of learners that are built now; TensorFlow's default has one replica."""
     return _chosen or tf.distribute.get_strategy()
+
+
+def local_count(strategy: tf.distribute.Strategy) -> int:
+    """Replicas of this process; with several workers the others have the same number."""
+    if strategy.num_replicas_in_sync == 1:
+        return 1
+    return len(strategy.extended.worker_devices)
 
 
 def check_divisible(batch_size: int, count: int) -> None:
@@ -49,7 +59,7 @@ def check_divisible(batch_size: int, count: int) -> None:
         near = f"{lower} or {upper}" if lower else f"{upper}"
         raise UserError(
             f"EpisodeReplay.batch_size is {batch_size}, but {count} replicas share the batch: set "
-            f"it to a multiple of {count}, as {near}, or change configure_devices.devices."
+            f"it to a multiple of {count}, as {near}, or change the number of devices or workers."
         )
 
 
@@ -77,7 +87,8 @@ def split(strategy: tf.distribute.Strategy, batch: Any) -> Any:
 
     Args:
       strategy: of the replicas.
-      batch: a structure of arrays [B, ...]; B is a multiple of the number of replicas.
+      batch: a structure of arrays [B, ...]; B is a multiple of the number of replicas. With
+        several workers, what this one has sampled for its own replicas.
 
     Returns:
       The same structure of values of tf.distribute; the batch itself for one replica.
@@ -87,7 +98,8 @@ def split(strategy: tf.distribute.Strategy, batch: Any) -> Any:
     devices = strategy.extended.worker_devices
 
     def part(context: tf.distribute.experimental.ValueContext) -> Any:
-        replica, count = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        count = len(devices)
+        replica = context.replica_id_in_sync_group % count  # its number in this process
 
         def slice_of(array: Any) -> tf.Tensor:
             size = len(array) // count

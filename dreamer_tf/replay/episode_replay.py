@@ -45,7 +45,10 @@ class Sequences(NamedTuple):
 
 
 @configurable(
-    denylist=["directory", "observation_space", "action_space", "seed", "num_streams", "scratch"]
+    denylist=[
+        *("directory", "observation_space", "action_space", "seed", "num_streams", "scratch"),
+        "workers",
+    ]
 )
 class EpisodeReplay:
     """The replay buffer of one run, on disk."""
@@ -66,6 +69,7 @@ class EpisodeReplay:
         num_streams: int = 1,
         read_only: bool = False,
         scratch: str | None = None,
+        workers: int = 1,
     ):
         """Creates or opens the files.
 
@@ -87,19 +91,22 @@ class EpisodeReplay:
           read_only: only reads the files, also while a run adds steps to them.
           scratch: a directory of this node that holds the replay while it is used; `flush` copies
             what is new to `directory`. By default as `staging.use` was told, or none.
+          workers: processes that each have such a replay; capacity and batch are divided.
 
         Raises:
           UserError: the disk or the address space is too small, or the directory has files of
             another shape.
         """
+        whole, capacity = capacity, capacity // workers
         if capacity // num_streams < sequence_length:
             raise UserError(
-                f"EpisodeReplay.capacity is {capacity:,} steps, too few for a sequence of "
+                f"EpisodeReplay.capacity is {whole:,} steps, too few for a sequence of "
                 f"EpisodeReplay.sequence_length={sequence_length} steps: raise it."
             )
         self.capacity = capacity
         self.reserve = reserve
-        self.batch_size = batch_size
+        self.whole_batch = batch_size  # of all workers
+        self.batch_size = batch_size // workers
         self.sequence_length = sequence_length
         self._sampling = sampling or UniformSampling()
         self._rng = np.random.default_rng(seed)
