@@ -99,8 +99,8 @@ def main(argv: Sequence[str]) -> int:
 
     # Only now, because TensorFlow takes seconds to load.
     load_tensorflow()
-    from dreamer_tf.experiment import launch, policy
-    from dreamer_tf.experiment.signals import Interrupted
+    from dreamer_tf.experiment import launch
+    from dreamer_tf.networks.workers import WorkersLost
 
     seed = FLAGS.seed
     if recorded:
@@ -110,9 +110,20 @@ def main(argv: Sequence[str]) -> int:
     base_dir = FLAGS.base_dir or naming.run_directory(
         FLAGS.gin_files, bindings, launch.make_environment().name, seed, FLAGS.label
     )
-    if FLAGS.dry_run:
-        launch.dry_run(base_dir, seed, FLAGS.init_from)
-        return 0
+    try:
+        if FLAGS.dry_run:
+            launch.dry_run(base_dir, seed, FLAGS.init_from)
+            return 0
+        return _train(base_dir, seed)
+    except WorkersLost as lost:
+        launch.end_without(lost, INTERRUPTED)
+
+
+def _train(base_dir: str, seed: int) -> int:
+    """Runs or resumes the configured experiment."""
+    from dreamer_tf.experiment import launch, policy
+    from dreamer_tf.experiment.signals import Interrupted
+
     runner = launch.make_runner(base_dir, seed, label=FLAGS.label, init_from=FLAGS.init_from)
     print(launch.describe(runner), flush=True)
     if FLAGS.verify:

@@ -3,12 +3,17 @@
 import os
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import cluster
 from dreamer_tf.networks import replicas
+from dreamer_tf.networks.workers import Workers, patiently
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveInt, Size
+
+_CONNECTING = 900.0  # seconds for all workers to start
 
 
 @configurable
@@ -18,7 +23,7 @@ def configure_devices(
     memory_limit_mb: PositiveInt | None = None,
     deterministic: bool = False,
     cpu_threads: Size | None = None,
-    strategy: Literal["mirrored"] | None = None,
+    strategy: Literal["mirrored", "multi_worker"] | None = None,
     devices: Size | None = None,
 ) -> str:
     """Sets up TensorFlow's devices. Must be called before anything is computed.
@@ -32,16 +37,19 @@ def configure_devices(
         Slower.
       cpu_threads: threads of one CPU operation; all cores by default. Fewer threads let several
         runs share a machine.
-      strategy: 'mirrored' splits every batch over several devices of this machine
+      strategy: 'mirrored' splits every batch over several devices of this machine,
+        'multi_worker' over several processes, each with its own environments and replay
         (docs/distributed.md); None for one device.
-      devices: how many, with a strategy: all GPUs from `gpu` on by default. Without a GPU, that
-        many logical CPUs, which share the cores; 1 by default.
+      devices: how many of this machine, with a strategy: all GPUs from `gpu` on by default. Without
+        a GPU, and for 'mirrored' only, that many logical CPUs, which share the cores; 1 by default.
 
     Returns:
       A description of the devices, for people.
 
     Raises:
-      UserError: there are no such GPUs, or TensorFlow already runs with other settings.
+      UserError: there are no such GPUs, TensorFlow already runs with other settings, or nothing
+        says where the other workers are.
+      WorkersLost: a worker did not come.
     """
     if memory_growth:
         # JAX reads this when it starts. Its default is three quarters of the GPU's memory.
@@ -63,10 +71,16 @@ def configure_devices(
                 f"from number {gpu} on."
             )
         chosen = chosen[:devices]
+    workers = cluster.find(os.environ) if strategy == cluster.STRATEGY else None
+    if workers is not None and not chosen and devices not in (None, 1):
+        raise UserError(
+            f"configure_devices.devices is {devices}, but a worker without a GPU has one device: "
+            "leave it out, and start more workers."
+        )
     leave_out_remapping()
     try:
         _set_up(chosen, present, memory_growth, memory_limit_mb, cpu_threads)
-        if not chosen and devices is not None:
+        if not chosen and devices is not None and workers is None:
             parts = [tf.config.LogicalDeviceConfiguration()] * devices
             tf.config.set_logical_device_configuration(
                 tf.config.list_physical_devices("CPU")[0], parts
@@ -80,6 +94,9 @@ def configure_devices(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     count = len(chosen) or devices or 1
+    if workers is not None:
+        _connect(workers, len(chosen))
+        return f"{_description(chosen, gpu, count)}, worker {workers.index} of {workers.count}"
     replicas.use(_mirrored("GPU" if chosen else "CPU", count) if count > 1 else None)
     return _description(chosen, gpu, count)
 
@@ -116,6 +133,36 @@ def _set_up(
 def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
     # Starts TensorFlow, so everything else must be set up by now.
     return tf.distribute.MirroredStrategy([f"/{kind}:{index}" for index in range(count)])
+
+
+def _connect(workers: cluster.Cluster, gpus: int) -> None:
+    """Connects this worker with the others; like `_mirrored`, it starts TensorFlow."""
+    kinds = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=kinds.AUTO if gpus else kinds.RING
+    )
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": workers.addresses}),
+        task_type="worker",
+        task_id=workers.index,
+        num_accelerators={"GPU": gpus},
+        rpc_layer="grpc",
+    )
+    strategy = patiently(
+        lambda: tf.distribute.MultiWorkerMirroredStrategy(
+            cluster_resolver=resolver, communication_options=options
+        ),
+        _CONNECTING,
+    )
+    group = Workers(workers.index, workers.count, strategy)
+    replicas.use(strategy, group)
+    # With different numbers TensorFlow would wait for ever.
+    found = group.gather(np.array([float(gpus)]))[:, 0]
+    if len(set(found)) > 1:
+        raise UserError(
+            f"The workers have {', '.join(f'{number:.0f}' for number in found)} GPUs, but all must "
+            "have the same number: set configure_devices.devices."
+        )
 
 
 def _description(chosen: list[Any], gpu: int | None, count: int) -> str:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dreamer_tf.environments.interface import Environment
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.networks import workers
 from dreamer_tf.storage.checkpoints import Checkpoint
 
 _ENVIRONMENT_SECONDS = 2.0
@@ -28,7 +29,8 @@ def estimate(runner: DreamerRunner) -> str:
     measured = agent.rehearse(_REPETITIONS)
     steps = runner.total_agent_steps
     environment = _environment_seconds(runner.environment)
-    acting = steps * environment / 3600
+    shared = steps / workers.current().count  # agent steps of each worker
+    acting = shared * environment / 3600
     lines = {"environment": f"{environment * 1000:.2f} ms per agent step, with random actions"}
     updates = agent.planned_updates(steps)
     if measured is None or updates is None:
@@ -42,7 +44,7 @@ def estimate(runner: DreamerRunner) -> str:
             "compilation"
         )
         lines["policy"] = f"{measured.policy_step * 1000:.2f} ms per step"
-        acting += steps * measured.policy_step / runner.num_environments / 3600
+        acting += shared * measured.policy_step / runner.num_environments / 3600
         learning = updates * measured.update / 3600
         lines["hours"] = (
             f"{max(acting, learning):.2f} to {acting + learning:.2f} of training: {learning:.2f} "

@@ -156,7 +156,7 @@ class EnvironmentGuard:
             with deadline:
                 return function(*arguments, **settings)
         except BaseException as error:
-            if self._stop.requested:  # the signal has reached the environment too
+            if self._stop.asked:  # the signal has reached the environment too
                 raise Interrupted from error
             if is_ctrl_c(error):
                 raise

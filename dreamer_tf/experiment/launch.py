@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gin
 
@@ -17,12 +17,22 @@ from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, initial, recordings, signals, trust  # noqa: F401
+from dreamer_tf.experiment import (
+    cluster,
+    gin_files,
+    initial,
+    parts,
+    recordings,  # noqa: F401 - registers
+    signals,
+    trust,
+)
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.estimate import estimate
 from dreamer_tf.experiment.guard import construct
 from dreamer_tf.experiment.places import check_local
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.networks import workers
+from dreamer_tf.networks.workers import WorkersLost
 from dreamer_tf.scores import aggregate, curves, score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
 from dreamer_tf.storage import disk, identity, os_errors
@@ -75,9 +85,13 @@ def make_runner(
     Raises:
       UserError: the directory belongs to another run, is in use, or cannot be written; the weights
         of the other run do not fit.
+      WorkersLost: another worker of the run is gone.
     """
     check_local("base_dir", base_dir)
-    try:
+    own = cluster.configured()
+    with _errors_of(base_dir):
+        if own is not None and own.index:
+            return _make_worker(base_dir, seed, own.index, create_environment_fn, init_from)
         os.makedirs(base_dir, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(DirectoryLock(base_dir))
@@ -85,21 +99,68 @@ def make_runner(
             identity.restore(base_dir)
             # Before anything is made: another configuration must not touch the run's logs.
             gin_files.check(base_dir, seed)
-            if not identity.has_progress(base_dir):
+            if identity.has_progress(base_dir):
+                before = identity.facts(base_dir).get("workers", 1)
+                parts.check_count(before, 1 if own is None else own.count)
+            else:
                 # No checkpoint refers to these steps, and a corrected configuration may need files
                 # of another shape.
-                shutil.rmtree(os.path.join(base_dir, "replay"), ignore_errors=True)
+                for name in ("replay", parts.WORKERS):
+                    shutil.rmtree(os.path.join(base_dir, name), ignore_errors=True)
             device = configure_devices()
-            if create_environment_fn is None:
-                runner = DreamerRunner(base_dir, seed=seed)
-            else:
-                runner = DreamerRunner(base_dir, create_environment_fn, seed=seed)
+            runner = _construct(base_dir, seed, create_environment_fn)
             began = initial.begin(runner.agent, base_dir, init_from)
             check_effects()
             # Only now: a configuration that fails must not claim the directory.
             gin_files.record(base_dir, seed, began | _facts(runner, device, label))
             runner.lock = lock
             on_failure.pop_all()
+    return runner
+
+
+def _construct(
+    directory: str, seed: int, create_environment_fn: Callable[[], Environment] | None
+) -> DreamerRunner:
+    if create_environment_fn is None:
+        return DreamerRunner(directory, seed=seed)
+    return DreamerRunner(directory, create_environment_fn, seed=seed)
+
+
+def _make_worker(
+    base_dir: str,
+    seed: int,
+    index: int,
+    create_environment_fn: Callable[[], Environment] | None,
+    init_from: str | os.PathLike | None,
+) -> DreamerRunner:
+    """Makes the runner of a worker that is not the chief; it has a directory within the run's."""
+    check_values()
+    gin_files.check(base_dir, seed)
+    # The chief shows and logs what happens.
+    gin.bind_parameter("CollectorDispatcher.collectors", ())
+    gin.bind_parameter("DreamerRunner.progress_bar", False)
+    gin.bind_parameter("DreamerRunner.dream_every", 0)
+    gin.bind_parameter("record_policy.video_length", 0)
+    # Connects with the chief, which has prepared the base directory by then.
+    device = configure_devices()
+    directory = parts.directory(base_dir, index)
+    os.makedirs(directory, exist_ok=True)
+    with contextlib.ExitStack() as on_failure:
+        lock = on_failure.enter_context(DirectoryLock(directory))
+        runner = _construct(directory, seed, create_environment_fn)
+        initial.begin(runner.agent, base_dir, init_from)
+        check_effects()
+        runner.session.device = device
+        runner.lock = lock
+        on_failure.pop_all()
+    return runner
+
+
+@contextlib.contextmanager
+def _errors_of(base_dir: str) -> Iterator[None]:
+    """Turns failures of the disk into a sentence about the base directory."""
+    try:
+        yield
     except disk.ERRORS as error:
         found = os_errors.original(error)
         reason = disk.reason(found) or getattr(found, "strerror", None)
@@ -112,7 +173,6 @@ def make_runner(
             f"{base_dir} cannot be used as --base_dir ({reason}): choose a directory that can be "
             "written and has space."
         ) from error
-    return runner
 
 
 def _facts(runner: DreamerRunner, device: str, label: str | None) -> dict[str, Any]:
@@ -124,6 +184,7 @@ def _facts(runner: DreamerRunner, device: str, label: str | None) -> dict[str, A
         "agent": runner.agent.label,
         "game": environment.name,
         "frames_per_step": environment.frames_per_step,
+        "workers": workers.current().count,
         **({} if label is None else {"label": label}),
         **runner.session.begin(device),
     }
@@ -253,6 +314,9 @@ def python() -> str:
 
 def closing_words(runner: DreamerRunner) -> str:
     """Says where scores, logs and the checkpoint of a run are, and how to look at each."""
+    own = cluster.configured()
+    if own is not None and own.index:
+        return f"Worker {own.index} has finished; the chief has scores, logs and checkpoints."
     base_dir = shlex.quote(runner.base_dir)
     logs = os.path.join(base_dir, "metrics", "tensorboard")
     last = {score.phase: score for score in runner.scores}
@@ -301,6 +365,22 @@ def _longer(runner: DreamerRunner, base_dir: str) -> list[str]:
     words = [f"{python()} -m dreamer_tf.train --base_dir={base_dir}", *needed]
     words.append(f"--gin_bindings=Runner.num_iterations={2 * iterations}")
     return [f"train longer    {' '.join(words)}"]
+
+
+def end_without(lost: WorkersLost, code: int) -> NoReturn:
+    """Ends this worker where another one is gone; nothing is saved.
+
+    Args:
+      lost: says what happened.
+      code: exit code.
+    """
+    text = (
+        f"\nAnother worker is gone ({lost}). Nothing was saved, and the last checkpoint is intact."
+    )
+    signals.say(f"{text} Start all workers again with the same commands.")
+    sys.stdout.flush()
+    # TensorFlow would wait for the others once more.
+    os._exit(code)
 
 
 def check_learned(runner: DreamerRunner) -> None:

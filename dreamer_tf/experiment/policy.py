@@ -30,6 +30,7 @@ from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
 from dreamer_tf.experiment.guard import ask
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.experiment.saved import workers_of
 from dreamer_tf.networks import replicas
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
@@ -113,6 +114,7 @@ class Policy:
             )
         self.checkpoint, checkpoint = found
         self._replay_state = checkpoint.state.get("replay")
+        self._workers = workers_of(checkpoint.state)
         self.agent.restore(checkpoint)
         self.agent_steps = self.agent.agent_steps
         self._begin = True
@@ -123,6 +125,8 @@ class Policy:
     def open_replay(self) -> EpisodeReplay:
         """Opens the experience of the run, to read it; the run may be training meanwhile.
 
+        Of a run with several workers, it is that of the chief.
+
         Raises:
           UserError: the replay is missing or cannot be read.
         """
@@ -132,7 +136,13 @@ class Policy:
         spaces = self.environment.observation_space, self.environment.action_space
         streams = parameter("DreamerRunner.num_environments", 1)
         try:
-            replay = EpisodeReplay(directory, *spaces, seed=0, num_streams=streams, read_only=True)
+            replay = EpisodeReplay(
+                *(directory, *spaces),
+                seed=0,
+                num_streams=streams,
+                read_only=True,
+                workers=self._workers,
+            )
         except OSError as error:
             raise UserError(
                 f"--base_dir={self._base_dir}: its replay cannot be read "

@@ -31,8 +31,11 @@ class DreamSettings(NamedTuple):
     length: int  # agent steps of a prediction, the context included
     context: int  # observations that the model sees first
 
-    def check(self) -> None:
+    def check(self) -> "DreamSettings":
         """Checks the numbers.
+
+        Returns:
+          The same settings.
 
         Raises:
           UserError: the prediction would be empty, or have no context.
@@ -42,12 +45,20 @@ class DreamSettings(NamedTuple):
                 f"DreamerRunner.dream_context is {self.context}, but must be at least 1 and less "
                 f"than DreamerRunner.dream_length ({self.length})."
             )
+        return self
 
 
 class Reporter:
     """Writes what a run measured into its base directory."""
 
-    def __init__(self, base_dir: str, seed: int, dreams: DreamSettings, session: Session):
+    def __init__(
+        self,
+        base_dir: str,
+        seed: int,
+        dreams: DreamSettings,
+        session: Session,
+        is_chief: bool = True,
+    ):
         """Sets what is reported where.
 
         Args:
@@ -55,7 +66,9 @@ class Reporter:
           seed: run seed, for the score file.
           dreams: when and how the world model is looked at.
           session: knows how long the run has taken.
+          is_chief: whether this process reports; of several workers one does.
         """
+        self._is_chief = is_chief
         self._base_dir = base_dir
         self._seed = seed
         self._dreams = dreams
@@ -91,6 +104,8 @@ class Reporter:
           agent: gives agent steps and updates.
           environment: gives frames per step.
         """
+        if not self._is_chief:
+            return
         steps = agent.agent_steps
         episode = episodes.Episode(
             phase=mode,
@@ -163,6 +178,8 @@ class Reporter:
           environment: gives game, protocol and frames per step.
           max_steps: `Runner.max_steps_per_episode`, agent steps.
         """
+        if not self._is_chief:
+            return
         gin_hash = gin_files.fingerprint(gin_files.bindings())
         for mode in PHASES:
             returns = phases[mode]["returns"]
@@ -217,6 +234,20 @@ def _model_statistics(found: Inspection, step: int) -> list[StatisticsInstance]:
             StatisticsInstance(f"Dream/{name}_error_dreamt", float(dreamt.mean()), step),
         ]
     return statistics
+
+
+def add_episodes(statistics: Any, mode: str, phase: Phase) -> None:
+    """Adds the episodes of a phase to Dopamine's statistics.
+
+    Args:
+      statistics: Dopamine's IterationStatistics.
+      mode: 'train' or 'eval'.
+      phase: is over; it may have begun before an interruption.
+    """
+    for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
+        statistics.append(
+            {f"{mode}_episode_lengths": length, f"{mode}_episode_returns": episode_return}
+        )
 
 
 class ProgressText:

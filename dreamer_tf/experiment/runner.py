@@ -1,6 +1,7 @@
 """DreamerRunner: Dopamine's Runner with the last observation, truncation and safe checkpoints."""
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +15,16 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import collectors, mirrors  # noqa: F401 - registers mirrors
+from dreamer_tf.experiment import collectors, mirrors, parts  # noqa: F401 - registers mirrors
+from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.phases import no_progress, phase_seeds, unfinished
 from dreamer_tf.experiment.progress import PhaseBar
-from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
+from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter, add_episodes
 from dreamer_tf.experiment.rollout import VectorRollout
-from dreamer_tf.experiment.saved import find_checkpoint
 from dreamer_tf.experiment.session import Session
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
+from dreamer_tf.networks import workers
 from dreamer_tf.scores import score_files
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import NonNegativeInt, PositiveFloat, PositiveInt, Size
@@ -89,8 +91,7 @@ class DreamerRunner(Runner):
         Raises:
           UserError: a number is out of its range, or the checkpoint does not fit.
         """
-        dreams = DreamSettings(dream_every, dream_length, dream_context)
-        dreams.check()
+        dreams = DreamSettings(dream_every, dream_length, dream_context).check()
         base_dir = os.fspath(base_dir)
         self.seed = seed
         self._progress_bar = progress_bar
@@ -106,8 +107,9 @@ class DreamerRunner(Runner):
             step_timeout,
         )
         self.session = Session(base_dir)
-        self._reporter = Reporter(base_dir, seed, dreams, self.session)
-        self._store = CheckpointStore(os.path.join(base_dir, "checkpoints"), checkpoints_kept)
+        self._group = Group(workers.current(), self._stop)
+        self._reporter = Reporter(base_dir, seed, dreams, self.session, self._group.is_chief)
+        self._store = parts.store(self._group, base_dir, checkpoints_kept)
         self._interruptions = 0
         self._phases = no_progress()
         self._phase = self._phases["train"]
@@ -118,7 +120,8 @@ class DreamerRunner(Runner):
         def make_agent(
             session: None, environment: DopamineEnvironment, summary_writer: str | None = None
         ) -> Agent:
-            return create_agent(environment, summary_writer, seed, num_environments)
+            agent = create_agent(environment, summary_writer, seed, num_environments)
+            return self._group.join(agent)
 
         collectors.register()
         # Dopamine's constructor makes environment and agent, and then resumes (below).
@@ -221,7 +224,7 @@ class DreamerRunner(Runner):
         # Dopamine assigns its logger only if it is enabled, and asks for it in any case.
         if not self._use_legacy_logger:
             self._logger = None
-        found = find_checkpoint(self._store, self._base_dir, self._agent)
+        found = parts.find(self._group, self._store, self._agent)
         if found is None:
             return
         number, checkpoint = found
@@ -256,8 +259,9 @@ class DreamerRunner(Runner):
                 "logs": self._logger.data if self._logger is not None else {},
                 "scores": self.scores,
                 "log_sizes": log_files.sizes(self._base_dir),
+                "workers": self._group.workers.count,
             }
-            self._store.save(max(self._store.numbers(), default=0) + 1, checkpoint)
+            parts.save(self._group, self._store, checkpoint)
             self.session.saved()
             self._agent.saved(self._store.needed())
 
@@ -269,18 +273,18 @@ class DreamerRunner(Runner):
             if self._evaluation_steps > 0 or self._episodes_wanted["eval"]:
                 self._run_eval_phase(statistics)
         except (Interrupted, EnvironmentFailure):
+            self._group.leave()
             # The episode cannot continue in another process: environments have no state to save.
             self._cut_episodes()
             self._save(iteration)
             raise
         data = statistics.data_lists
-        rate = data["train_average_steps_per_second"][0]
         self._reporter.write_statistics(
             self._collector_dispatcher,
             iteration,
             self._phases,
             self._agent.agent_steps,
-            rate,
+            data["train_average_steps_per_second"][0],
             self.seconds_in_environment,
         )
         self._reporter.write_scores(
@@ -317,36 +321,34 @@ class DreamerRunner(Runner):
             ProgressText(run_mode_str, phase, self._agent, self.environment.frames_per_step),
         )
         started = time.perf_counter()
+        log = functools.partial(self._log_episode, run_mode_str)
+        self._group.begin(phase, run_mode_str == "train", log)
         try:
-            for length, episode_return in self._episodes(run_mode_str, min_steps):
-                phase["lengths"].append(length)
-                phase["returns"].append(float(episode_return))
-                self._reporter.write_episode(
-                    self._collector_dispatcher, run_mode_str, phase, self._agent, self.environment
-                )
+            self._group.run(self._episodes(run_mode_str, min_steps))
         finally:
             phase["seconds"] += time.perf_counter() - started
             self._bar.close()
-        # At the end, because the phase may have begun before an interruption.
-        for length, episode_return in zip(phase["lengths"], phase["returns"], strict=True):
-            statistics.append(
-                {
-                    f"{run_mode_str}_episode_lengths": length,
-                    f"{run_mode_str}_episode_returns": episode_return,
-                }
-            )
+        add_episodes(statistics, run_mode_str, phase)
         return phase["steps"], sum(phase["returns"]), len(phase["returns"])
 
+    def _log_episode(self, mode: str, length: int, episode_return: float) -> None:
+        self._phase["lengths"].append(length)
+        self._phase["returns"].append(float(episode_return))
+        self._reporter.write_episode(
+            self._collector_dispatcher, mode, self._phase, self._agent, self.environment
+        )
+
     def _episodes(self, mode: str, min_steps: int) -> Iterator[tuple[int, float]]:
-        """Length and return of each episode of a phase, as they end."""
+        """Length and return of each episode of this worker in a phase, as they end."""
         phase = self._phase
 
         def wanted() -> bool:
             return unfinished(phase, min_steps, self._episodes_wanted[mode])
 
         while wanted():
+            own_seed = self._group.workers.seed(self.seed)
             seeds = phase_seeds(
-                self.seed, self._iteration, mode, self._interruptions, self.num_environments
+                own_seed, self._iteration, mode, self._interruptions, self.num_environments
             )
             try:
                 if self._guard.vector is None:
@@ -374,7 +376,7 @@ class DreamerRunner(Runner):
 
     def _count(self, steps: int) -> None:
         self._check_ownership()  # before the agent stores the steps
-        self._phase["steps"] += steps
+        self._group.count(steps)
         if self._bar is not None:
             self._bar.update(steps)
 

@@ -22,6 +22,7 @@ class SavedRunner(msgspec.Struct):
     logs: dict[str, Any]  # of Dopamine's logger
     scores: list[Score]
     log_sizes: dict[str, Count]
+    workers: Count = 1  # not in older checkpoints
 
 
 class SavedPhases(msgspec.Struct):
@@ -38,6 +39,17 @@ def check_runner(state: dict[str, Any]) -> None:
       ValueError: no runner has saved it.
     """
     schema.check(state.get("runner"), SavedRunner, "runner")
+
+
+def workers_of(state: dict[str, Any]) -> int:
+    """How many workers made a checkpoint, whoever has written it.
+
+    Args:
+      state: of the checkpoint.
+    """
+    runner = state.get("runner")
+    found = runner.get("workers", 1) if isinstance(runner, dict) else 1
+    return found if type(found) is int and found > 0 else 1
 
 
 def find_checkpoint(

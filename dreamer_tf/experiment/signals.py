@@ -102,13 +102,20 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """The first signal sets it; a second one ends the process at once, unless the run is saving."""
+    """The first signal sets it; a second one ends the process at once, unless the run is saving.
+
+    Attributes:
+      asked: whether a signal has come.
+      requested: whether the run stops. With several workers, they agree on it (`group.py`).
+      at_once: whether a signal stops the run without asking others.
+      on_request: called by the first signal, as for a call that does not return by itself.
+    """
 
     def __init__(self) -> None:
         """No stop is requested at first."""
-        self.requested = False
+        self.asked = self.requested = False
+        self.at_once = True
         self._saving = False
-        # Called by the first signal, as for a call that does not return by itself.
         self.on_request: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
@@ -142,10 +149,11 @@ class StopRequest:
             self._saving = False
 
     def _handle(self, number: int, frame: Any) -> None:
-        if self.requested and not self._saving:
+        if self.asked and not self._saving:
             say("\nStopped at once; the last checkpoint is intact.")
             _exit(128 + number)  # an exception would wait for the running update
-        if not self.requested:
+        if not self.asked:
             say("\nSaving at the next agent step; a second signal stops without saving.")
             self.on_request()
-        self.requested = True
+        self.asked = True
+        self.requested |= self.at_once

@@ -27,6 +27,7 @@ _BYTES = 1 << 24  # the most that a file may have
 _PLACES = (
     *("lock", FILE, "config.gin", "operative_config.gin", "scores.json", "episodes.jsonl"),
     *("checkpoints", "replay", "metrics", "logs", "dreams", "videos", "diagnosis", "lease"),
+    "workers",
 )
 
 

@@ -49,7 +49,7 @@ def test_a_stop_request_comes_before_the_next_call_and_before_its_errors():
 
     def stopped_by_the_signal():
         called.append(True)
-        stop.requested = True
+        stop.asked = stop.requested = True
         fail()  # a signal to the process group reaches the environment too
 
     with pytest.raises(Interrupted):

@@ -140,8 +140,8 @@ MECHANISMS = {
     ),
     "every way out of an environment is a failure": (
         "experiment/guard.py",
-        "        except BaseException as error:\n            if self._stop.requested:",
-        "        except Exception as error:\n            if self._stop.requested:",
+        "        except BaseException as error:\n            if self._stop.asked:",
+        "        except Exception as error:\n            if self._stop.asked:",
         "tests/attacks/test_environments.py::test_every_way_out_of_an_environment_is_its_failure",
     ),
     "a step that hangs is ended": (
