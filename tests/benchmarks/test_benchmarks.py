@@ -41,6 +41,14 @@ def test_sweep_overhead(tmp_path):
     assert values["overhead"] > -1
 
 
+@pytest.mark.ci
+def test_distribute(tmp_path):
+    arguments = ["--size=tiny", "--batch=4", "--length=6", "--updates=3"]
+    values = json_line(run(tmp_path, "distribute.py", *arguments))
+    assert values["workers"] == 2 and values["overhead"] > -1
+    assert values["seconds_together"] > 0 and values["seconds_apart"] > 0
+
+
 def test_train_step(tmp_path):
     output = run(tmp_path, "train_step.py", "--size=tiny", "--batch=2", "--length=6", "--updates=2")
     values = json_line(output)
