@@ -305,6 +305,26 @@ MECHANISMS = {
         "        break\n",
         "tests/storage/test_os_errors.py::test_an_error_inside_constructors_keeps_number_and_file",
     ),
+    "a checkpoint needs the parts of all workers": (
+        "experiment/parts.py",
+        "        if needed:\n",
+        "        if False:\n",
+        "tests/experiment/test_parts.py"
+        "::test_the_checkpoint_of_the_chief_needs_the_parts_of_the_others",
+    ),
+    "a worker keeps the part before the newest": (
+        "experiment/parts.py",
+        "kept = keep if group.is_chief else keep + 1",
+        "kept = keep",
+        "tests/experiment/test_parts.py"
+        "::test_a_worker_keeps_the_part_before_the_newest_until_the_chief_has_completed_it",
+    ),
+    "workers stop together": (
+        "experiment/group.py",
+        "stop.at_once = workers.alone",
+        "pass",
+        "tests/experiment/test_group.py::test_a_signal_alone_stops_only_a_single_process",
+    ),
     "cells are no formulas": (
         "scores/tables.py",
         'return f"\'{text}" if',
