@@ -132,7 +132,7 @@ def patiently(function: Callable[[], T], limit: float = PATIENCE) -> T:
     except concurrent.futures.TimeoutError as error:
         raise WorkersLost(f"no answer in {limit:.0f} seconds") from error
     except _LOST as error:
-        raise WorkersLost(str(error.message).splitlines()[0]) from error
+        raise WorkersLost(_reason(error)) from error
 
 
 @contextlib.contextmanager
@@ -143,7 +143,14 @@ def losses_told() -> Iterator[None]:
     except _LOST as error:
         if current().alone:
             raise
-        raise WorkersLost(str(error.message).splitlines()[0]) from error
+        raise WorkersLost(_reason(error)) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """What happened, in a few words: a traceback of a graph says nothing to people."""
+    first = (str(error.message).splitlines() or [""])[0]
+    name = type(error).__name__
+    return name if first.startswith("Graph execution error") else f"{name}: {first}"
 
 
 def _summed(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -32,7 +32,7 @@ def test_a_worker_that_does_not_answer_is_given_up():
     def fail():
         raise tf.errors.UnavailableError(None, None, "it is gone\nand more")
 
-    with pytest.raises(WorkersLost, match=r"it is gone$"):
+    with pytest.raises(WorkersLost, match=r"^UnavailableError: it is gone$"):
         patiently(fail)
     with pytest.raises(ZeroDivisionError):
         patiently(lambda: 1 // 0)
@@ -43,7 +43,10 @@ def test_errors_are_those_of_other_workers_only_in_a_group(monkeypatch):
     with pytest.raises(tf.errors.AbortedError), losses_told():
         raise error
     monkeypatch.setattr(workers, "_chosen", Workers(0, 2))
-    with pytest.raises(WorkersLost, match="gone"), losses_told():
+    with pytest.raises(WorkersLost, match=r"^AbortedError: gone$"), losses_told():
         raise error
+    in_a_graph = tf.errors.UnavailableError(None, None, "Graph execution error:\n\na traceback")
+    with pytest.raises(WorkersLost, match=r"^UnavailableError$"), losses_told():
+        raise in_a_graph
     with pytest.raises(tf.errors.ResourceExhaustedError), losses_told():
         raise tf.errors.ResourceExhaustedError(None, None, "memory")

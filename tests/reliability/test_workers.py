@@ -32,7 +32,8 @@ def test_killed_at_random_moments_the_run_ends_as_if_undisturbed(tmp_path):
             workers.processes[victim].kill()
             started = time.monotonic()
             codes = workers.end()
-            assert time.monotonic() - started < 60
+            # A worker that compiles notices it only then, and here two of them share the cores.
+            assert time.monotonic() - started < 240
             print(f"kill {kills}: worker {victim} after {moment:.2f} s, exit codes {codes}")
             # Where the other one has just ended by itself, nobody was missing.
             assert codes[victim] == -signal.SIGKILL and codes[1 - victim] in (75, 0)
