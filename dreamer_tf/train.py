@@ -3,14 +3,19 @@
 python -m dreamer_tf.train --gin_files=atari.gin --gin_bindings="AtariEnvironment.game_name='Pong'"
 """
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from dreamer_tf.experiment import command_line
 from dreamer_tf.native_log import load_tensorflow
+
+if TYPE_CHECKING:
+    from dreamer_tf.experiment.runner import DreamerRunner
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -121,10 +126,23 @@ def main(argv: Sequence[str]) -> int:
 
 def _train(base_dir: str, seed: int) -> int:
     """Runs or resumes the configured experiment."""
+    from dreamer_tf.experiment import launch
+    from dreamer_tf.networks.workers import WorkersLost
+
+    runner = launch.make_runner(base_dir, seed, label=FLAGS.label, init_from=FLAGS.init_from)
+    with contextlib.ExitStack() as at_end:
+        at_end.callback(runner.close)
+        try:
+            return _run(runner)
+        except WorkersLost:
+            at_end.pop_all()  # the updates of a group that has fallen apart may never end
+            raise
+
+
+def _run(runner: "DreamerRunner") -> int:
     from dreamer_tf.experiment import launch, policy
     from dreamer_tf.experiment.signals import Interrupted
 
-    runner = launch.make_runner(base_dir, seed, label=FLAGS.label, init_from=FLAGS.init_from)
     print(launch.describe(runner), flush=True)
     if FLAGS.verify:
         print(f"verified        {launch.verify(runner)}", flush=True)

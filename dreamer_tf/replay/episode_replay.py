@@ -121,6 +121,7 @@ class EpisodeReplay:
             "reserve": reserve,
             "num_streams": num_streams,
         }
+        scratch = staging.place(directory) if scratch is None else scratch
         self._ring = (
             Ring(directory, self._fields, **sizes, read_only=read_only)
             if scratch is None or read_only

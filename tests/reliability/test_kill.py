@@ -32,11 +32,12 @@ BINDINGS = (
 TIMES = ("seconds", "Seconds", "PerSecond", "time")
 
 
-def start(base_dir, fault=None, more=(), gin_file="atari.gin", bindings=BINDINGS):
+def start(base_dir, fault=None, more=(), gin_file="atari.gin", bindings=BINDINGS, flags=()):
     command = [sys.executable, "-m", "dreamer_tf.train", f"--gin_files={gin_file}", "--seed=3"]
     command += [
         f"--base_dir={base_dir}",
         *(f"--gin_bindings={binding}" for binding in (*bindings, *more)),
+        *flags,
     ]
     environment = os.environ | ({faults.VARIABLE: fault} if fault else {})
     return subprocess.Popen(
@@ -134,6 +135,23 @@ def test_killed_while_saving_and_at_a_random_moment(undisturbed, tmp_path):
         pass
     finish(tmp_path / "run")
     assert_same(expected, contents(tmp_path / "run"))
+
+
+@pytest.mark.ci
+def test_killed_on_a_node_and_continued_on_another(undisturbed, tmp_path):
+    """With `--scratch` the replay of a killed run stays behind on the disk of its node."""
+    expected, _ = undisturbed
+    run, first, second = (tmp_path / name for name in ("run", "first", "second"))
+    process = start(run, fault="checkpoint_written:2", flags=[f"--scratch={first}"])
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGKILL, errors
+    [left] = first.iterdir()
+    assert {path.name for path in left.iterdir()} >= set(expected["replay"])
+    process = start(run, flags=[f"--scratch={second}"])
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert_same(expected, contents(run))
+    assert list(second.iterdir()) == []
 
 
 @pytest.mark.chaos
