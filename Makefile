@@ -8,12 +8,12 @@ WORKERS ?= 2
 
 help:
 	@echo "make venv       .venv with everything installed"
-	@echo "make train      train DreamerV2 on ALE Pong, small model, about seven minutes on two cores"
+	@echo "make train      train DreamerV2 on ALE Kung-Fu Master, small model, under ten minutes on two cores"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-ci    the tests that start browsers, clusters or attacks"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-wheels  the wheel in empty environments of Python 3.10, 3.11 and 3.12"
-	@echo "make learn      trains on two quick tasks and checks the returns, about half an hour"
+	@echo "make learn      trains on three quick tasks and checks the returns, about 40 minutes"
 	@echo "make chaos      kills training processes at random and compares what they leave behind"
 	@echo "make chaos-sweep  the same with a sweep: trainings, workers, a node, the sweep itself"
 	@echo "make report     report.html: the runs in runs/ and the published baselines"
@@ -38,7 +38,7 @@ $(VENV)/installed: setup.py constraints.txt
 	@touch $@
 
 train: venv
-	$(BIN)/python -m dreamer_tf.train --gin_files=atari_small.gin
+	$(BIN)/python -m dreamer_tf.train --gin_files=quickstart.gin
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=worksteal

@@ -1,6 +1,6 @@
 """Shows the open-loop predictions of a stored run's world model next to the truth.
 
-python -m dreamer_tf.dream --base_dir=runs/atari_small/Pong/0 --out=dream.gif --frames=45
+python -m dreamer_tf.dream --base_dir=runs/quickstart/KungFuMaster/0 --out=dream.gif --frames=45
 """
 
 from collections.abc import Sequence

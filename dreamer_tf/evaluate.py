@@ -1,6 +1,6 @@
 """Evaluates a stored policy over whole episodes and prints the returns as JSON.
 
-python -m dreamer_tf.evaluate --base_dir=runs/atari_small/Pong/0 --episodes=10 --video=episode.gif
+python -m dreamer_tf.evaluate --base_dir=runs/quickstart/KungFuMaster/0 --video=episode.gif
 """
 
 import json

@@ -1,6 +1,6 @@
 """Makes one archive of a run, to move or publish it, and unpacks archives of anybody.
 
-python -m dreamer_tf.pack --base_dir=runs/atari_small/Pong/0
+python -m dreamer_tf.pack --base_dir=runs/quickstart/KungFuMaster/0
 python -m dreamer_tf.pack --unpack=0.tar.gz --base_dir=runs/theirs/Pong/0
 """
 

@@ -278,7 +278,7 @@ def load_policy(
     gin's configuration of the caller is neither used nor changed. Policies of several runs can act
     in turn.
 
-        policy = dreamer_tf.load_policy("runs/atari_small/Pong/0")
+        policy = dreamer_tf.load_policy("runs/quickstart/KungFuMaster/0")
         observation = policy.environment.reset(seed=1)
         action = policy(observation)
 

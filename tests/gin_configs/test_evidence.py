@@ -18,6 +18,7 @@ CONFIGURED = {
     "catch": (["catch.gin"], []),
     "cartpole_balance": (["dmc_proprio.gin"], []),
     "cartpole_swingup": (["dmc_proprio.gin"], []),
+    "kung_fu_master": (["quickstart.gin"], []),
     "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
     "road_runner_rainbow": (["rainbow.gin", "base/atari_100k.gin"], []),
     "road_runner_iqn": (["implicit_quantile.gin", "base/atari_100k.gin"], SAMPLES),

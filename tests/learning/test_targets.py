@@ -1,4 +1,4 @@
-"""`make learn`: the two quick tasks, trained by the command, must reach their returns."""
+"""`make learn`: the quick tasks, trained by the command, must reach their returns."""
 
 import os
 import subprocess
@@ -14,7 +14,11 @@ from dreamer_tf.scores import score_files
 @pytest.mark.timeout(5400)
 @pytest.mark.parametrize(
     ("config", "target", "episodes", "frames"),
-    [("catch", 0.9, 100, 50_000), ("cartpole", 450.0, 20, 50_000)],
+    [
+        ("catch", 0.9, 100, 50_000),
+        ("cartpole", 450.0, 20, 50_000),
+        ("quickstart", 4_140.0, 5, 300_000),  # ten times random play (docs/learning.md)
+    ],
 )
 def test_a_quick_task_reaches_its_return(tmp_path, config, target, episodes, frames):
     """The best mean return of an evaluation phase of so many episodes, within the frames.
