@@ -75,7 +75,12 @@ with _stand_in(_BASELINES), warnings.catch_warnings(), contextlib.redirect_stder
     from dopamine.labs.atari_100k.atari_100k_rainbow_agent import (  # noqa: F401 - for importers
         Atari100kRainbowAgent,
     )
-    from dopamine.metrics import collector, collector_dispatcher, statistics_instance
+    from dopamine.metrics import (
+        collector,
+        collector_dispatcher,
+        statistics_instance,
+        tensorboard_collector,
+    )
 with _stand_in(_SUBSEQUENCES):
     from dopamine.labs.atari_100k import spr_agent  # noqa: F401 - for importers
 
@@ -83,6 +88,7 @@ Runner = run_experiment.Runner
 IterationStatistics = iteration_statistics.IterationStatistics
 Collector = collector.Collector
 CollectorDispatcher = collector_dispatcher.CollectorDispatcher
+TensorboardCollector = tensorboard_collector.TensorboardCollector
 StatisticsInstance = statistics_instance.StatisticsInstance
 add_collector = collector_dispatcher.add_collector
 COLLECTORS = collector_dispatcher.AVAILABLE_COLLECTORS  # constructors by name

@@ -76,6 +76,26 @@ def test_histograms_and_videos_reach_tensorboard(tmp_path):
     assert (image.height, image.width) == (8, 8) and image.encoded_image_string[:3] == b"GIF"
 
 
+def test_scalars_leave_no_python_numbers_in_tensorflow(tmp_path, monkeypatch):
+    """It would keep each of them for ever: 6 GB in a run of 200M frames."""
+    seen = []
+    scalar = tf.summary.scalar
+    monkeypatch.setattr(
+        tf.summary,
+        "scalar",
+        lambda *given, step: (seen.append((*given, step)), scalar(*given, step)),
+    )
+    gin_files.parse(["atari.gin"], TINY)
+    dispatcher = CollectorDispatcher(str(tmp_path))
+    dispatcher.write([StatisticsInstance("a", 0.1, 7), StatisticsInstance("b", np.float32(3), 8)])
+    dispatcher.flush()
+    assert [(name, float(value), int(step)) for name, value, step in seen] == [
+        ("a", 0.1, 7),
+        ("b", 3.0, 8),
+    ]
+    assert all(isinstance(number, np.generic) for _, *numbers in seen for number in numbers)
+
+
 def test_gin_selects_the_collectors_by_name(tmp_path):
     bind("CollectorDispatcher.collectors=('json_lines', 'media')")
     dispatcher = CollectorDispatcher(str(tmp_path))

@@ -28,9 +28,11 @@ BINDINGS = (
 
 
 def resident(process):
-    """Bytes of memory that are its own, and of mapped files."""
+    """Bytes of memory that are its own, and of mapped files; None of a process that has ended."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     values = dict(line.split(":", 1) for line in lines)
+    if "RssAnon" not in values:
+        return None
     return [int(values[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile")]
 
 
@@ -38,7 +40,10 @@ def resident(process):
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_memory_is_bounded(tmp_path):
-    """At most 3% more at the end than after a quarter, when the ring is full."""
+    """At most 1% more at the end than after a quarter, when the ring is full.
+
+    The smallest of some values counts, because an evaluation needs 20 MB for a moment.
+    """
     command = [sys.executable, "-m", "dreamer_tf.train", "--gin_files=gym.gin", "--seed=0"]
     command += [f"--base_dir={tmp_path}", *(f"--gin_bindings={binding}" for binding in BINDINGS)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -47,8 +52,9 @@ def test_memory_is_bounded(tmp_path):
         try:
             process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
-            if scores.exists() and (iteration := json.loads(scores.read_text())[-1]["Iteration"]):
-                seen.setdefault(iteration, resident(process))
+            iteration = json.loads(scores.read_text())[-1]["Iteration"] if scores.exists() else 0
+            if iteration and iteration not in seen and (used := resident(process)):
+                seen[iteration] = used
     assert process.returncode == 0
     found = np.array([seen[iteration] for iteration in sorted(seen)]) / 1e6
     frames = json.loads(scores.read_text())[-1]["Frames"]
@@ -56,5 +62,5 @@ def test_memory_is_bounded(tmp_path):
         print(f"{name} after each iteration, MB: {', '.join(f'{mb:.1f}' for mb in column)}")
     print(f"{frames:,} agent steps")
     assert frames >= STEPS and len(found) > ITERATIONS // 2
-    quarter = found[len(found) // 4 :]
-    assert quarter[-3:].sum(1).mean() < 1.03 * quarter[:3].sum(1).mean()
+    total = found[len(found) // 4 :].sum(1)
+    assert total[-5:].min() < 1.01 * total[:5].min()
