@@ -275,6 +275,12 @@ MECHANISMS = {
         "    for directory in ():\n",
         "tests/experiment/test_signals.py::test_a_temporary_directory_does_not_outlive_the_process",
     ),
+    "scratch is where the replay is": (
+        "replay/episode_replay.py",
+        "scratch = staging.place(directory) if scratch is None else scratch",
+        "pass",
+        "tests/reliability/test_kill.py::test_killed_on_a_node_and_continued_on_another",
+    ),
     "a training ends with the worker that has started it": (
         "experiment/signals.py",
         "_exit(75)  # EX_TEMPFAIL",
@@ -352,10 +358,12 @@ def test_without_it_a_test_fails(mechanism, tmp_path):
     path = copy / "dreamer_tf" / file
     text = path.read_text()
     path.write_text(text.replace(old, new))
+    # Options of this pytest, such as --basetemp, are not meant for the one inside.
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTEST_ADDOPTS": ""}
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
+        [sys.executable, "-m", "pytest", "-x", "-q", "-m", "", "-p", "no:cacheprovider", test],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=800,
