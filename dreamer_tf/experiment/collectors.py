@@ -153,19 +153,18 @@ class MediaCollector(Collector):
         """Writes all but scalars."""
         with self._writer.as_default():
             for statistic in statistics:
+                step = np.int64(statistic.step)  # as in `ScalarCollector`
                 if statistic.type == "histogram":
-                    tf.summary.histogram(statistic.name, statistic.value, statistic.step)
+                    tf.summary.histogram(statistic.name, statistic.value, step)
                 elif statistic.type == "video":
-                    _write_video(statistic)
+                    _write_video(statistic, step)
                 elif statistic.type == "text":
                     # Four spaces keep the line breaks in TensorBoard's Markdown.
                     text = textwrap.indent(statistic.value, "    ")
-                    tf.summary.text(statistic.name, text, statistic.step)
+                    tf.summary.text(statistic.name, text, step)
                 elif statistic.type == "configuration":
                     summary = hparams.hparams_pb(plain(statistic.value))
-                    tf.summary.experimental.write_raw_pb(
-                        summary.SerializeToString(), statistic.step
-                    )
+                    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step)
 
     def flush(self) -> None:
         """Waits until everything is on disk."""
@@ -188,7 +187,7 @@ def plain(configuration: Mapping[str, str]) -> dict[str, bool | int | float | st
     return found
 
 
-def _write_video(statistic: StatisticsInstance) -> None:
+def _write_video(statistic: StatisticsInstance, step: np.int64) -> None:
     """TensorBoard has no video, but it plays a GIF in place of an image."""
     frames = statistic.value
     image = tf.compat.v1.Summary.Image(
@@ -199,7 +198,7 @@ def _write_video(statistic: StatisticsInstance) -> None:
     )
     value = tf.compat.v1.Summary.Value(tag=statistic.name, image=image)
     summary = tf.compat.v1.Summary(value=[value])
-    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), statistic.step)
+    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step)
 
 
 add_collector("media", MediaCollector)
