@@ -61,8 +61,9 @@ def record_policy(
     makers: list[tuple[str, str, Callable[[], Sequence[np.ndarray]]]] = []
     if policy.environment.records:
         makers.append(("video", "policy.gif", lambda: _episode(policy, seed, video_length)))
-    if isinstance(policy.agent, DreamerV2Agent):
-        makers.append(("dream", "dream.gif", lambda: _dream(policy, seed)))
+    agent = policy.agent
+    if isinstance(agent, DreamerV2Agent):
+        makers.append(("dream", "dream.gif", lambda: _dream(agent, policy.environment, seed)))
     lines = []
     for what, name, make in makers:
         path = os.path.join(base_dir, DIRECTORY, name)
@@ -83,7 +84,6 @@ def _episode(policy: Recordable, seed: int, length: int) -> list[np.ndarray]:
     return frames
 
 
-def _dream(policy: Recordable, seed: int) -> Any:
-    agent = dreaming.with_world_model(policy.agent)
-    dream = dreaming.in_environment(agent, policy.environment, *_DREAM, seed=seed)
+def _dream(agent: DreamerV2Agent, environment: Environment, seed: int) -> Any:
+    dream = dreaming.in_environment(agent, environment, *_DREAM, seed=seed)
     return drawing.frames(dream, scale=2)
