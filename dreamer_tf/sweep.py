@@ -44,11 +44,20 @@ flags.DEFINE_string(
     "'--partition=gpu --time=12:00:00', and does not wait for them.",
 )
 flags.DEFINE_integer("cpus", None, "CPUs of this machine that the sweep may use.", lower_bound=1)
-flags.DEFINE_float("cpus_per_run", 1.0, "CPUs and threads of a run.", lower_bound=0.01)
+flags.DEFINE_integer(
+    "workers_per_run",
+    1,
+    "Processes that train one agent together, each with its own CPUs and GPUs; not with --slurm.",
+    lower_bound=1,
+)
+flags.DEFINE_float(
+    "cpus_per_run", 1.0, "CPUs and threads of a run, or of each of its workers.", lower_bound=0.01
+)
 flags.DEFINE_float(
     "gpus_per_run",
     None,
-    "GPUs of a run, as in 0.5. Default: 1 where there are any; with --slurm none, and whole ones.",
+    "GPUs of a run, or of each of its workers, as in 0.5. Default: 1 where there are any; with "
+    "--slurm none, and whole ones.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
@@ -101,10 +110,17 @@ def main(argv: Sequence[str]) -> int:
     if asked:
         answers = {"dry_run": driver.dry_run, "status": driver.status, "stop": driver.stop}
         return answers[asked[0]](sweep)
-    resources = Resources(FLAGS.address, FLAGS.cpus, FLAGS.cpus_per_run, FLAGS.gpus_per_run)
+    resources = Resources(
+        *(FLAGS.address, FLAGS.cpus, FLAGS.cpus_per_run, FLAGS.gpus_per_run, FLAGS.workers_per_run)
+    )
     if FLAGS.slurm is not None:
         if FLAGS.address is not None:
             raise UserError("--slurm and --address exclude each other: leave one of them out.")
+        if FLAGS.workers_per_run > 1:
+            raise UserError(
+                "--workers_per_run needs Ray: leave --slurm out, or start the workers of each run "
+                "with srun, as docs/distributed.md shows."
+            )
         return driver.submit(sweep, resources, FLAGS.slurm, FLAGS.retries)
     return driver.run(sweep, resources, FLAGS.retries)
 

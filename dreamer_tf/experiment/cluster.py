@@ -7,10 +7,13 @@ Worker 0 is the chief. `TF_CONFIG` is TensorFlow's own format. Without it, and i
 with several tasks, every task is a worker.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
+import random
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +22,10 @@ from dreamer_tf.experiment.gin_files import parameter
 
 STRATEGY = "multi_worker"  # value of `configure_devices.strategy`
 VARIABLE = "TF_CONFIG"
+WORKERS = "workers"  # directory in the base directory of a run
 _TASKS, _RANK = "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"
 _NODES, _TASKS_PER_NODE = "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE"
-# Ports of workers that SLURM starts: free for users, below those that Linux gives out itself.
+# Ports of workers that SLURM or a sweep starts: free for users, below those that Linux gives out.
 _FIRST_PORT, _PORTS = 20_000, 10_000
 _EXAMPLE = (
     '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
@@ -70,8 +74,38 @@ def find(environment: Mapping[str, str]) -> Cluster:
     raise UserError(
         f"configure_devices.strategy is '{STRATEGY}', but nothing says where the workers are: set "
         f"{VARIABLE}='{_EXAMPLE}' with another index for each worker, or start them with srun "
-        "--ntasks, or set the strategy to None."
+        "--ntasks or `python -m dreamer_tf.sweep --workers_per_run`, or set the strategy to None."
     )
+
+
+def to_text(cluster: Cluster) -> str:
+    """The value of `TF_CONFIG` for one worker."""
+    task = {"type": "worker", "index": cluster.index}
+    return json.dumps({"cluster": {"worker": cluster.addresses}, "task": task})
+
+
+def free_port(index: int, count: int) -> int:
+    """A port of this machine that is free now.
+
+    Args:
+      index: of the worker.
+      count: number of workers. They get different ports also on one machine.
+    """
+    while True:
+        port = _FIRST_PORT + random.randrange(_PORTS // count) * count + index
+        with contextlib.suppress(OSError), socket.socket() as found:
+            found.bind(("", port))
+            return port
+
+
+def directory(base_dir: str | os.PathLike, worker: int) -> str:
+    """Where a worker has its replay and its part of the checkpoints; the chief has the run's.
+
+    Args:
+      base_dir: base directory of the run.
+      worker: its number.
+    """
+    return os.path.join(base_dir, WORKERS, str(worker)) if worker else os.fspath(base_dir)
 
 
 def int_or(text: str | None, default: int) -> int:

@@ -105,7 +105,7 @@ def make_runner(
             else:
                 # No checkpoint refers to these steps, and a corrected configuration may need files
                 # of another shape.
-                for name in ("replay", parts.WORKERS):
+                for name in ("replay", cluster.WORKERS):
                     shutil.rmtree(os.path.join(base_dir, name), ignore_errors=True)
             device = configure_devices()
             runner = _construct(base_dir, seed, create_environment_fn)
@@ -143,7 +143,7 @@ def _make_worker(
     gin.bind_parameter("record_policy.video_length", 0)
     # Connects with the chief, which has prepared the base directory by then.
     device = configure_devices()
-    directory = parts.directory(base_dir, index)
+    directory = cluster.directory(base_dir, index)
     os.makedirs(directory, exist_ok=True)
     with contextlib.ExitStack() as on_failure:
         lock = on_failure.enter_context(DirectoryLock(directory))

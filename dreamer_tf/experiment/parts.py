@@ -15,26 +15,16 @@ from typing import Any
 
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import cluster
 from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.saved import check_runner, find_checkpoint, workers_of
 from dreamer_tf.storage import log_files
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, CheckpointStore, DamagedCheckpoint
 from dreamer_tf.storage.files import fingerprint, remove
 
-WORKERS = "workers"  # directory in the base directory of a run
 _FILES = ("arrays.npz", "state.json", "manifest.json")
 # Seconds until what one host has written must be seen by another one on a network file system.
 _VISIBLE = 60.0
-
-
-def directory(base_dir: str | os.PathLike, worker: int) -> str:
-    """Where a worker has its replay and its part of the checkpoints; the chief has the run's.
-
-    Args:
-      base_dir: base directory of the run.
-      worker: its number.
-    """
-    return os.path.join(base_dir, WORKERS, str(worker)) if worker else os.fspath(base_dir)
 
 
 def store(group: Group, base_dir: str | os.PathLike, keep: int) -> CheckpointStore:
@@ -144,7 +134,7 @@ def _counted(count: object) -> str:
 
 def _part(base_dir: Path, worker: int, number: int) -> list[Path]:
     """The files of a worker's part, which it has written by now."""
-    part = CheckpointStore(Path(directory(base_dir, worker)) / "checkpoints").path(number)
+    part = CheckpointStore(Path(cluster.directory(base_dir, worker)) / "checkpoints").path(number)
     paths = [part / name for name in _FILES]
     until = time.monotonic() + _VISIBLE
     while not all(path.exists() for path in paths):

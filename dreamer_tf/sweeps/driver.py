@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import printable
-from dreamer_tf.experiment import signals
+from dreamer_tf.experiment import cluster, signals
 from dreamer_tf.storage import lease
 from dreamer_tf.sweeps import slurm, table
 from dreamer_tf.sweeps.engine import Engine, Resources
@@ -30,18 +30,21 @@ class Sweep(NamedTuple):
     runs: Sequence[Run]
     home: Home
 
-    def jobs(self, runs: Sequence[Run], threads: int) -> list[Job]:
+    def jobs(self, runs: Sequence[Run], resources: Resources) -> list[Job]:
         """The jobs of some of the runs.
 
         Args:
           runs: which.
-          threads: of a run.
+          resources: what a run gets.
         """
+        threads = resources.threads
         # Before the others: the last binding wins, so a user's own one does.
-        limit = f"--gin_bindings=configure_devices.cpu_threads={threads}"
+        first = [f"--gin_bindings=configure_devices.cpu_threads={threads}"]
+        if resources.workers_per_run > 1:
+            first.append(f"--gin_bindings=configure_devices.strategy='{cluster.STRATEGY}'")
         place = (os.getcwd(), str(self.home.stop_file), threads)
         return [
-            Job(run.base_dir, (limit, *run.arguments), self.home.log(run), *place) for run in runs
+            Job(run.base_dir, (*first, *run.arguments), self.home.log(run), *place) for run in runs
         ]
 
 
@@ -74,7 +77,7 @@ def run(sweep: Sweep, resources: Resources, retries: int) -> int:
         if left:
             engine = Engine(resources)
             try:
-                _attend(engine, sweep, left, resources.threads, retries, watcher)
+                _attend(engine, sweep, left, resources, retries, watcher)
             finally:
                 engine.close()
     return conclude(sweep, watcher)
@@ -84,7 +87,7 @@ def _attend(
     engine: Engine,
     sweep: Sweep,
     left: Sequence[Run],
-    threads: int,
+    resources: Resources,
     retries: int,
     watcher: Watcher,
 ) -> None:
@@ -105,7 +108,7 @@ def _attend(
             shown = time.monotonic()
 
     with _stopping(sweep.home):
-        engine.run(sweep.jobs(left, threads), retries, sweep.home.stop_file.exists, ended, watch)
+        engine.run(sweep.jobs(left, resources), retries, sweep.home.stop_file.exists, ended, watch)
     screen.show(watcher.look(sweep.runs))
 
 
@@ -130,7 +133,7 @@ def submit(sweep: Sweep, resources: Resources, options: str, retries: int) -> in
         found = look(sweep)
         left = [state.run for state in found if state.kind not in (DONE, RUNNING)]
         print(f"sweep           {sweep.home.name}: {table.summary(found)}", flush=True)
-        jobs = sweep.jobs(left, resources.threads)
+        jobs = sweep.jobs(left, resources)
         ids = slurm.submit(sweep.home, jobs, resources, options, retries) if jobs else []
     print(f"submitted       {len(ids)} jobs to SLURM; {len(jobs) - len(ids)} were queued already")
     print(f"status          python -m dreamer_tf.sweep --status {_flags(sweep.home)}")

@@ -1,7 +1,8 @@
 """Runs jobs as tasks of Ray, on this machine or on a cluster.
 
 Ray decides where and when, and starts a task again on another node when its worker or its node is
-lost (`max_retries=-1`). A task is a training process and its exit code; `worker.py` has it.
+lost (`max_retries=-1`). A task is a training process and its exit code; `worker.py` has it. A run
+of several workers is several tasks that start and end together; `groups.py` has them.
 """
 
 import collections
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, told
-from dreamer_tf.sweeps import worker
+from dreamer_tf.sweeps import groups, worker
+from dreamer_tf.sweeps.groups import Attempt
 from dreamer_tf.sweeps.home import Outcome
 from dreamer_tf.sweeps.worker import AGAIN, USER_ERROR, Job
 
@@ -23,12 +25,13 @@ class Resources(NamedTuple):
 
     address: str | None = None  # of a Ray cluster; None for this machine alone
     cpus: int | None = None  # of this machine that the sweep may use; all by default
-    cpus_per_run: float = 1.0
-    gpus_per_run: float | None = None  # None: one where there are any
+    cpus_per_run: float = 1.0  # of each worker
+    gpus_per_run: float | None = None  # of each worker; None: one where there are any
+    workers_per_run: int = 1
 
     @property
     def threads(self) -> int:
-        """Threads of a run."""
+        """Threads of each worker of a run."""
         return max(1, int(self.cpus_per_run))
 
 
@@ -47,26 +50,57 @@ class Engine:
         self._ray = _import_ray()
         _connect(self._ray, resources)
         try:
-            self._task = self._make_task(resources)
+            self._reserved = self._reserve(resources)
         except BaseException:
             self.close()
             raise
+        self._workers = resources.workers_per_run
+        self._task = self._ray.remote(**self._options(max_retries=-1))(worker.train)
 
-    def _make_task(self, resources: Resources) -> Any:
+    def _reserve(self, resources: Resources) -> dict[str, float]:
+        """What each worker of a run gets, in Ray's names."""
         found = self._ray.cluster_resources()
         gpus = resources.gpus_per_run
         if gpus is None:
             gpus = 1.0 if found.get("GPU") else 0.0
+        count = resources.workers_per_run
         # A cluster may grow; a machine does not, and a task would wait for ever.
         for name, wanted in (("CPU", resources.cpus_per_run), ("GPU", gpus)):
-            if resources.address is None and wanted > found.get(name, 0):
+            if resources.address is None and count * wanted > found.get(name, 0):
+                workers = f" with --workers_per_run={count}" if count > 1 else ""
                 raise UserError(
-                    f"--{name.lower()}s_per_run={wanted:g}, but the sweep has "
+                    f"--{name.lower()}s_per_run={wanted:g}{workers}, but the sweep has "
                     f"{found.get(name, 0):g} {name}s of this machine: lower it."
                 )
-        return self._ray.remote(num_cpus=resources.cpus_per_run, num_gpus=gpus, max_retries=-1)(
-            worker.train
-        )
+        return {"CPU": resources.cpus_per_run, "GPU": gpus}
+
+    def _options(self, **more: Any) -> dict[str, Any]:
+        """Options of a task that is one worker of a run."""
+        return {"num_cpus": self._reserved["CPU"], "num_gpus": self._reserved["GPU"], **more}
+
+    def _start(self, job: Job) -> Attempt:
+        if self._workers == 1:
+            return Attempt(job, [self._task.remote(job)], lambda: None)
+        ray, count = self._ray, self._workers
+        bundle = {name: wanted for name, wanted in self._reserved.items() if wanted}
+        place = ray.util.placement_group([bundle] * count)
+        at = [
+            ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(place, index)
+            for index in range(count)
+        ]
+        # Alone a task must not start again: the others would not know its new place.
+        once = {"max_retries": 0}
+        take_port = ray.remote(num_cpus=0, **once)(groups.take_port)
+        train = ray.remote(**self._options(**once))(groups.train)
+        addresses = [
+            take_port.options(scheduling_strategy=at[index]).remote(index, count)
+            for index in range(count)
+        ]
+        tasks = [
+            train.options(scheduling_strategy=at[index]).remote(job, index, *addresses)
+            for index in range(count)
+        ]
+        return Attempt(job, tasks, lambda: ray.util.remove_placement_group(place))
 
     def run(
         self,
@@ -89,13 +123,23 @@ class Engine:
           Every job with its last outcome.
         """
         failures: collections.Counter[str] = collections.Counter()
-        running = {self._task.remote(job): job for job in jobs}
+        running: dict[Any, Attempt] = {}
+
+        def start(job: Job) -> None:
+            attempt = self._start(job)
+            running.update(dict.fromkeys(attempt.references, attempt))
+
+        for job in jobs:
+            start(job)
         finished = []
         while running:
             ready, _ = self._ray.wait(list(running), num_returns=1, timeout=_LOOK)
             for reference in ready:
-                job = running.pop(reference)
-                outcome = self._outcome(reference)
+                attempt = running.pop(reference)
+                attempt.note(reference, self._outcome(reference))
+                outcome, job = attempt.outcome(), attempt.job
+                if outcome is None:
+                    continue
                 failures[job.base_dir] += outcome.code not in (0, AGAIN, USER_ERROR)
                 repeat = (
                     not stopping()
@@ -104,9 +148,12 @@ class Engine:
                 )
                 ended(job, outcome, repeat)
                 if repeat:
-                    running[self._task.remote(job)] = job
+                    start(job)
                 else:
                     finished.append((job, outcome))
+            for attempt in set(running.values()):
+                for reference in attempt.overdue():
+                    self._ray.cancel(reference, force=True)
             watch()
         return finished
 
@@ -114,7 +161,12 @@ class Engine:
         try:
             return self._ray.get(reference)
         except Exception as error:  # of Ray, or a fault of the task itself
-            return Outcome(1, told(error)[:1000])
+            lost = isinstance(error, self._ray.exceptions.RayError) and not isinstance(
+                error, self._ray.exceptions.RayTaskError
+            )
+            # Ray starts a single task again by itself; those of several workers end here.
+            code = AGAIN if lost and self._workers > 1 else 1
+            return Outcome(code, told(error)[:1000])
 
     def close(self) -> None:
         """Disconnects, and stops what was started on this machine."""

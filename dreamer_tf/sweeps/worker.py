@@ -37,6 +37,7 @@ class Job(NamedTuple):
     directory: str  # working directory
     stop_file: str
     threads: int
+    variables: tuple[tuple[str, str], ...] = ()  # of the environment, with their values
 
 
 def train(job: Job, started: Callable[[subprocess.Popen], None] | None = None) -> Outcome:
@@ -87,6 +88,7 @@ def _start(job: Job, log: IO[bytes]) -> subprocess.Popen:
     os.write(log.fileno(), header.encode())
     # Ray sets the number of threads by itself. Here it is the same under every engine.
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads), LIFELINE: "0"}
+    environment |= dict(job.variables)
     return subprocess.Popen(
         started,
         stdin=subprocess.PIPE,  # the lifeline

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import parts
+from dreamer_tf.experiment import cluster, parts
 from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.signals import StopRequest
 from dreamer_tf.networks.workers import Workers
@@ -27,7 +27,7 @@ class Scripted(Workers):
 
 def store_of(tmp_path, index, number=1, keep=2):
     group = Group(Scripted(index, number), StopRequest())
-    return group, parts.store(group, parts.directory(tmp_path, index), keep)
+    return group, parts.store(group, cluster.directory(tmp_path, index), keep)
 
 
 def save(tmp_path, number):
@@ -69,7 +69,7 @@ def test_a_part_that_the_chief_does_not_see_is_a_sentence(tmp_path, monkeypatch)
 
 def test_a_single_process_writes_what_it_wrote_before(tmp_path):
     group = Group(Workers(), StopRequest())
-    store = parts.store(group, parts.directory(tmp_path, 0), 2)
+    store = parts.store(group, cluster.directory(tmp_path, 0), 2)
     parts.save(group, store, Checkpoint({}, {"a": 1}))
     assert store.load(1).state == {"a": 1} and not (tmp_path / "workers").exists()
 

@@ -9,15 +9,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from dreamer_tf.storage.checkpoints import CheckpointStore
 from dreamer_tf.sweeps import states
 from tests.helpers import TINY
+from tests.sweeps.processes import ask, logs, start, trainings, wait_for
 
 ITERATIONS, TRAINING_STEPS, EPISODE = 3, 60, 20
 BINDINGS = [
@@ -28,58 +27,8 @@ BINDINGS = [
         f"Runner.training_steps={TRAINING_STEPS}",
     )
 ]
-NAME = ["--name=chaos"]
+SWEEP = ["--configs=atari.gin", "--name=chaos"]
 SCRATCH = "--scratch=node"
-
-
-def start(directory, *flags, **environment):
-    """A sweep in a process of its own; its output goes to a file, as a pipe could fill up."""
-    output = open(directory / "sweep.log", "ab")
-    return subprocess.Popen(
-        [sys.executable, "-m", "dreamer_tf.sweep", "--configs=atari.gin", *NAME, *flags],
-        cwd=directory,
-        stdout=output,
-        stderr=output,
-        env=os.environ | environment,
-    )
-
-
-def ask(directory, *flags):
-    return subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.sweep", *flags],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.1)
-    return found
-
-
-def trainings(directory):
-    """Process, parent, flag and `<game>/<seed>` of the training processes of a directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"dreamer_tf.train" not in command or os.readlink(entry / "cwd") != str(directory):
-                continue
-            status = (entry / "stat").read_text().rpartition(")")[2].split()
-            [place] = [word.decode() for word in command if word.startswith(b"--base_dir=")]
-            found.append((int(entry.name), int(status[1]), place, "/".join(place.split("/")[-2:])))
-        except OSError:
-            continue
-    return found
-
-
-def logs(directory):
-    return sorted(directory.glob("runs/.sweeps/chaos/logs/*/*/*.log"))
 
 
 def begun(directory):
@@ -130,7 +79,7 @@ def test_a_run_that_always_fails_is_named_and_the_others_finish(tmp_path):
         "    raise SystemExit(3)\n"
     )
     flags = ["--seeds=0-1", "--import=crash", "--retries=1", "--cpus=2", *BINDINGS]
-    process = start(tmp_path, *flags, "--gin_bindings=Runner.num_iterations=1")
+    process = start(tmp_path, *SWEEP, *flags, "--gin_bindings=Runner.num_iterations=1")
     assert process.wait(timeout=600) == 1
     text = (tmp_path / "sweep.log").read_text()
     assert "2 runs: 1 done, 1 failed" in text, text
@@ -143,10 +92,10 @@ def test_a_run_that_always_fails_is_named_and_the_others_finish(tmp_path):
 @pytest.mark.timeout(1800)
 def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
     flags = ["--seeds=0-1", "--cpus=2", SCRATCH, *BINDINGS]
-    process = start(tmp_path, *flags)
+    process = start(tmp_path, *SWEEP, *flags)
     killed = wait_for(lambda: begun(tmp_path))
     # The same command at once says so, and changes nothing.
-    second = ask(tmp_path, "--configs=atari.gin", *NAME, *flags)
+    second = ask(tmp_path, *SWEEP, *flags)
     assert second.returncode == 2 and "is running already" in second.stderr
     assert "running" in ask(tmp_path, "--status").stdout
     os.kill(killed[0][0], signal.SIGKILL)  # a training
@@ -156,20 +105,20 @@ def test_stopped_and_killed_sweeps_end_with_the_same_runs(tmp_path):
     process.kill()  # the sweep itself
     process.wait()
     wait_for(lambda: not trainings(tmp_path))
-    process = start(tmp_path, *flags)
+    process = start(tmp_path, *SWEEP, *flags)
     assert process.wait(timeout=600) == 0, (tmp_path / "sweep.log").read_text()
     by_hand(tmp_path)
     assert_same_scores(tmp_path, 2)
     # Longer runs, and Ctrl-C: every run saves, and the same command goes on.
     longer = [*flags, f"--gin_bindings=Runner.num_iterations={ITERATIONS + 50}"]
-    process = start(tmp_path, *longer)
+    process = start(tmp_path, *SWEEP, *longer)
     wait_for(lambda: begun(tmp_path))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=300) == 75, (tmp_path / "sweep.log").read_text()
     assert not trainings(tmp_path)
     assert "2 runs: 2 saved" in (tmp_path / "sweep.log").read_text()
     assert all("Stopped and saved at" in path.read_text() for path in logs(tmp_path))
-    process = start(tmp_path, *longer)
+    process = start(tmp_path, *SWEEP, *longer)
     wait_for(lambda: begun(tmp_path))
     assert ask(tmp_path, "--stop").returncode == 0
     assert process.wait(timeout=300) == 75
@@ -185,7 +134,7 @@ class Chaos:
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
         self.flags = [*flags, f"--address={self.cluster.address}"]
-        self.sweep = start(directory, *self.flags)
+        self.sweep = start(directory, *SWEEP, *self.flags)
         self.most_repeated = 0
 
     def victim(self):
@@ -224,7 +173,7 @@ class Chaos:
         for path in self.directory.glob("runs/*/*/*"):
             self.most_repeated = max(self.most_repeated, repeated(path))
         if kind == "sweep":
-            self.sweep = start(self.directory, *self.flags)
+            self.sweep = start(self.directory, *SWEEP, *self.flags)
         return True
 
     def close(self):
