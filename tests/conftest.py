@@ -18,7 +18,7 @@ if "DREAMER_TF_TEST_CACHE" not in os.environ:
 import gin
 import pytest
 
-pytest_plugins = ["tests.house.skips"]
+pytest_plugins = ["tests.house.skips", "tests.sweeps.processes"]
 
 _peak = 0  # of the memory of this process when it was last cleaned, in kilobytes
 

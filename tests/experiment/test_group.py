@@ -51,6 +51,20 @@ def test_a_run_of_two_workers_repeats_and_is_refused_to_another_number(tmp_path)
 
 
 @pytest.mark.ci
+def test_each_worker_may_have_several_environments(tmp_path):
+    bindings = ("DreamerRunner.num_environments=2", "Learner.policy_device='/CPU:0'")
+    for base_dir in ("run", "again"):
+        with train(tmp_path, *bindings, base_dir=base_dir) as workers:
+            assert_done(workers)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").open()]
+    lengths = [row["length"] for row in rows if row["phase"] == "train"]
+    assert set(lengths) == {7} and sum(lengths) >= 160  # of both, whole episodes
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert max(score["Frames"] for score in scores) == sum(lengths)
+    assert result(tmp_path / "again") == result(tmp_path / "run")
+
+
+@pytest.mark.ci
 def test_all_stop_when_one_is_asked_to(tmp_path):
     with train(tmp_path, MORE) as workers:
         workers.wait_for(lambda: in_training(tmp_path / "run"))
@@ -89,11 +103,12 @@ def test_without_a_cluster_a_sentence_says_what_to_set(tmp_path, monkeypatch):
     assert_sentence(found, "TF_CONFIG", "srun")
 
 
-def test_workers_stay_equal_bit_for_bit(tmp_path):
-    with Workers(tmp_path, ["tests.several_workers", "learn", "30"]) as workers:
+@pytest.mark.parametrize("updates", [30, pytest.param(1000, marks=pytest.mark.ci)])
+def test_workers_stay_equal_bit_for_bit(tmp_path, updates):
+    with Workers(tmp_path, ["tests.several_workers", "learn", str(updates)]) as workers:
         assert_done(workers)
         first, second = workers.outputs()
-    assert first.startswith("made 30 ") and first == second
+    assert first.startswith(f"made {updates} ") and first == second
 
 
 def test_a_bad_part_of_the_batch_skips_the_update_of_all(tmp_path):

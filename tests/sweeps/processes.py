@@ -6,17 +6,33 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+_started: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def no_sweep_is_left():
+    """Kills the sweeps of a test that failed; they would go on for ever."""
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+
 
 def start(directory, *flags, **environment):
     """A sweep in a process of its own; its output goes to a file, as a pipe could fill up."""
     output = open(directory / "sweep.log", "ab")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "dreamer_tf.sweep", *flags],
         cwd=directory,
         stdout=output,
         stderr=output,
         env=os.environ | environment,
     )
+    _started.append(process)
+    return process
 
 
 def ask(directory, *flags):
