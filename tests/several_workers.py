@@ -100,10 +100,11 @@ class Workers:
             time.sleep(0.01)
 
 
-def train(directory, *bindings, base_dir="run", count=2, gin_files="catch.gin", **more):
+def train(directory, *bindings, base_dir="run", count=2, gin_files="catch.gin", seed=0, **more):
     """Starts or resumes a tiny run."""
     flags = [f"--gin_bindings={binding}" for binding in (*SMALL, STRATEGY, *bindings)]
-    command = ["dreamer_tf.train", f"--gin_files={gin_files}", f"--base_dir={base_dir}", *flags]
+    flags += [f"--base_dir={base_dir}", f"--seed={seed}"]
+    command = ["dreamer_tf.train", f"--gin_files={gin_files}", *flags]
     return Workers(directory, command, count, **more)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from dreamer_tf.storage.checkpoints import CheckpointStore
 from dreamer_tf.sweeps import states
+from tests import several_workers
 from tests.helpers import TINY
 from tests.sweeps.processes import ask, logs, start, trainings, wait_for
 
@@ -134,7 +135,7 @@ class Chaos:
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
         self.flags = [*flags, f"--address={self.cluster.address}"]
-        self.sweep = start(directory, *SWEEP, *self.flags)
+        self.sweep = start(directory, *self.flags)
         self.most_repeated = 0
 
     def victim(self):
@@ -173,13 +174,27 @@ class Chaos:
         for path in self.directory.glob("runs/*/*/*"):
             self.most_repeated = max(self.most_repeated, repeated(path))
         if kind == "sweep":
-            self.sweep = start(self.directory, *SWEEP, *self.flags)
+            self.sweep = start(self.directory, *self.flags)
         return True
 
     def close(self):
         self.sweep.kill()
         self.sweep.wait()
         self.cluster.shutdown()
+
+    def survive(self, kinds):
+        """Kills one part after the other while runs go on; returns what was not killed."""
+        left = list(kinds)
+        try:
+            while left and self.victim() is not None:
+                time.sleep(random.uniform(0.0, 10.0))  # before and after its first checkpoints
+                if self.kill(left[-1]):
+                    left.pop()
+            output = self.directory / "sweep.log"
+            assert self.sweep.wait(timeout=1800) == 0, output.read_text()
+        finally:
+            self.close()
+        return left
 
 
 @pytest.mark.chaos
@@ -192,16 +207,8 @@ def test_twenty_kills_on_three_raylets(tmp_path):
     longer = 4 * ITERATIONS
     flags = ["--games=Pong,Breakout", "--seeds=0-3", "--retries=20", *BINDINGS]
     flags.append(f"--gin_bindings=Runner.num_iterations={longer}")
-    chaos = Chaos(tmp_path, flags)
-    left = list(kinds)
-    try:
-        while left and chaos.victim() is not None:
-            time.sleep(random.uniform(0.0, 10.0))  # before and after its first checkpoints
-            if chaos.kill(left[-1]):
-                left.pop()
-        assert chaos.sweep.wait(timeout=1800) == 0, (tmp_path / "sweep.log").read_text()
-    finally:
-        chaos.close()
+    chaos = Chaos(tmp_path, [*SWEEP, *flags])
+    left = chaos.survive(kinds)
     by_hand(tmp_path)
     assert_same_scores(tmp_path, 8, longer)
     assert not left, "the runs were over before the last kill"
@@ -210,3 +217,21 @@ def test_twenty_kills_on_three_raylets(tmp_path):
         f"8 runs on 3 raylets survived {len(kinds)} kills; a run and a kill repeated at most "
         f"{chaos.most_repeated} agent steps of finished episodes; an iteration has {TRAINING_STEPS}"
     )
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_runs_of_two_workers_on_three_raylets(tmp_path):
+    """2 runs, one at a time on two of the three; every worker ends as one that nobody killed."""
+    kinds = ["node", "worker", "training", "node", "worker", "training"]
+    more = "Runner.num_iterations=20"
+    bindings = [f"--gin_bindings={binding}" for binding in (*several_workers.SMALL, more)]
+    flags = ["--configs=catch.gin", "--name=chaos", "--seeds=0-1", "--workers_per_run=2"]
+    left = Chaos(tmp_path, [*flags, "--retries=20", *bindings]).survive(kinds)
+    for seed in range(2):
+        by_hand = tmp_path / f"by_hand-{seed}"
+        with several_workers.train(tmp_path, more, base_dir=by_hand, seed=seed) as workers:
+            several_workers.assert_done(workers)
+        [found] = tmp_path.glob(f"runs/*/Catch/{seed}")
+        assert several_workers.result(found) == several_workers.result(by_hand)
+    assert not left, "the runs were over before the last kill"
