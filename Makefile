@@ -13,7 +13,7 @@ help:
 	@echo "make test-ci    the tests that start browsers, clusters or attacks"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-wheels  the wheel in empty environments of Python 3.10, 3.11 and 3.12"
-	@echo "make learn      trains on three quick tasks and checks the returns, about 40 minutes"
+	@echo "make learn      trains on the quick tasks and checks the returns, about 50 minutes"
 	@echo "make chaos      kills training processes at random and compares what they leave behind"
 	@echo "make chaos-sweep  the same with a sweep: trainings, workers, a node, the sweep itself"
 	@echo "make report     report.html: the runs in runs/ and the published baselines"

@@ -49,6 +49,7 @@ flags.DEFINE_integer(
     1,
     "Processes that train one agent together, each with its own CPUs and GPUs; not with --slurm.",
     lower_bound=1,
+    upper_bound=1_000,
 )
 flags.DEFINE_float(
     "cpus_per_run", 1.0, "CPUs and threads of a run, or of each of its workers.", lower_bound=0.01

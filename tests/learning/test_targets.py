@@ -8,6 +8,9 @@ import time
 import pytest
 
 from dreamer_tf.scores import score_files
+from tests.several_workers import STRATEGY, Workers
+
+SEED = os.environ.get("SEED", "0")
 
 
 @pytest.mark.learn
@@ -25,18 +28,39 @@ def test_a_quick_task_reaches_its_return(tmp_path, config, target, episodes, fra
 
     All of them are printed, with the time that the training took.
     """
-    seed = os.environ.get("SEED", "0")
     base_dir = tmp_path / config
-    command = [f"--gin_files={config}.gin", f"--base_dir={base_dir}", f"--seed={seed}"]
+    command = [f"--gin_files={config}.gin", f"--base_dir={base_dir}", f"--seed={SEED}"]
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "dreamer_tf.train", *command], check=True)
-    seconds = time.monotonic() - began
-    scores = [
-        score
-        for score in score_files.read(base_dir / score_files.FILE)
-        if score.phase == "eval" and score.episodes >= episodes and score.frames <= frames
+    found = evaluations(base_dir, config, began)
+    returns = [
+        score.value for score in found if score.episodes >= episodes and score.frames <= frames
     ]
-    for score in scores:
-        print(f"{config}, seed {seed}: {score.value:.2f} after {score.frames:,} frames")
-    print(f"{config}, seed {seed}: {seconds / 60:.1f} minutes")
-    assert scores and max(score.value for score in scores) >= target
+    assert returns and max(returns) >= target
+
+
+@pytest.mark.learn
+@pytest.mark.timeout(5400)
+def test_two_workers_learn_catch_and_keep_it(tmp_path):
+    """Every evaluation after 10,000 agent steps of both together has the maximum, 1."""
+    bindings = (STRATEGY, "configure_devices.cpu_threads=1", "DreamerRunner.progress_bar=False")
+    flags = [f"--gin_bindings={binding}" for binding in bindings]
+    command = ["--gin_files=catch.gin", "--base_dir=catch", f"--seed={SEED}", *flags]
+    began = time.monotonic()
+    with Workers(tmp_path, ["dreamer_tf.train", *command]) as workers:
+        assert workers.end(timeout=5000) == [0, 0], workers.outputs()
+    found = evaluations(tmp_path / "catch", "catch with two workers", began)
+    late = [score.value for score in found if score.frames > 10_000]
+    assert late and min(late) == 1.0
+
+
+def evaluations(base_dir, name, began):
+    """The scores of the evaluations of a run, which are printed."""
+    minutes = (time.monotonic() - began) / 60
+    found = [
+        score for score in score_files.read(base_dir / score_files.FILE) if score.phase == "eval"
+    ]
+    for score in found:
+        print(f"{name}, seed {SEED}: {score.value:.2f} after {score.frames:,} frames")
+    print(f"{name}, seed {SEED}: {minutes:.1f} minutes")
+    return found
