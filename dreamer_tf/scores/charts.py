@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import aggregate, bootstrap, curves
+from dreamer_tf.scores import aggregate, bootstrap, curves, names
 from dreamer_tf.scores.report import (
     Report,
     common_scores,
@@ -71,9 +71,9 @@ def _mean_points(runs: Sequence[curves.Curve]) -> list[dict[str, Any]]:
         values = np.array([[runs[n].at(frames) for n in numbers] for frames in grid])
         low, high = bootstrap.mean_intervals(values, reps=300)
         columns = (grid, values.mean(1).tolist(), low.tolist(), high.tolist())
-        names = ("frames", "return", "low", "high")
+        keys = ("frames", "return", "low", "high")
         points += [
-            dict(zip(names, row, strict=True)) | {"runs": len(numbers)}
+            dict(zip(keys, row, strict=True)) | {"runs": len(numbers)}
             for row in zip(*columns, strict=True)
         ]
     return sorted(points, key=lambda point: point["frames"])
@@ -95,19 +95,20 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
     """Curves of all games with bands (figure F1), an Altair chart."""
     import altair as alt
 
+    points = [point | {"game": names.game(point["game"])} for point in points]
     means = [point for point in points if "return" in point]
     ends: dict[str, dict[str, float]] = {}
     for point in means:
         ends.setdefault(point["game"], {})[point["agent"]] = point["frames"]  # ascending
     apart = any(max(last.values()) > 10 * min(last.values()) for last in ends.values())
-    base = alt.Chart(alt.Data(values=list(points))).encode(
+    base = alt.Chart(alt.Data(values=points)).encode(
         x=alt.X(
             "frames:Q",
             title="frames",
             axis=alt.Axis(format="~s"),
             scale=alt.Scale(type="log" if apart else "linear"),
         ),
-        color=alt.Color("agent:N", title="agent"),
+        color=alt.Color("agent:N", title="agent", legend=alt.Legend(labelLimit=0)),
     )
     mean = base.transform_filter("isValid(datum.return)")
     band = mean.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")

@@ -54,3 +54,10 @@ def test_the_difference_of_two_agents_needs_both_scores_and_is_sorted():
     assert [point["game"] for point in points] == ["boxing", "pong"]
     assert points[0]["difference"] > points[1]["difference"] > 0
     assert charts.difference_points(rows[4:], "A", "B") == []
+
+
+def test_the_panels_of_a_picture_have_the_full_names_of_games():
+    point = {"agent": "DreamerV2", "frames": 1.0, "return": 2.0, "runs": 1}
+    chart = charts.curves_chart([point | {"game": game} for game in ("kungfumaster", "My-Maze")])
+    drawn = chart.to_dict()["data"]["values"]
+    assert [value["game"] for value in drawn] == ["Kung-Fu Master", "My-Maze"]
