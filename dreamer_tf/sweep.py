@@ -112,7 +112,11 @@ def main(argv: Sequence[str]) -> int:
         answers = {"dry_run": driver.dry_run, "status": driver.status, "stop": driver.stop}
         return answers[asked[0]](sweep)
     resources = Resources(
-        *(FLAGS.address, FLAGS.cpus, FLAGS.cpus_per_run, FLAGS.gpus_per_run, FLAGS.workers_per_run)
+        FLAGS.address,
+        FLAGS.cpus,
+        FLAGS.cpus_per_run,
+        FLAGS.gpus_per_run,
+        FLAGS.workers_per_run,
     )
     if FLAGS.slurm is not None:
         if FLAGS.address is not None:

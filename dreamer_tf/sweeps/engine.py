@@ -55,7 +55,12 @@ class Engine:
             self.close()
             raise
         self._workers = resources.workers_per_run
-        self._task = self._ray.remote(**self._options(max_retries=-1))(worker.train)
+        remote = self._ray.remote
+        share = {"num_cpus": self._reserved["CPU"], "num_gpus": self._reserved["GPU"]}
+        self._task = remote(**share, max_retries=-1)(worker.train)
+        # Alone a worker must not start again: the others would not know its new place.
+        self._worker = remote(**share, max_retries=0)(groups.train)
+        self._take_port = remote(num_cpus=0, max_retries=0)(groups.take_port)
 
     def _reserve(self, resources: Resources) -> dict[str, float]:
         """What each worker of a run gets, in Ray's names."""
@@ -74,10 +79,6 @@ class Engine:
                 )
         return {"CPU": resources.cpus_per_run, "GPU": gpus}
 
-    def _options(self, **more: Any) -> dict[str, Any]:
-        """Options of a task that is one worker of a run."""
-        return {"num_cpus": self._reserved["CPU"], "num_gpus": self._reserved["GPU"], **more}
-
     def _start(self, job: Job) -> Attempt:
         if self._workers == 1:
             return Attempt(job, [self._task.remote(job)], lambda: None)
@@ -88,16 +89,12 @@ class Engine:
             ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(place, index)
             for index in range(count)
         ]
-        # Alone a task must not start again: the others would not know its new place.
-        once = {"max_retries": 0}
-        take_port = ray.remote(num_cpus=0, **once)(groups.take_port)
-        train = ray.remote(**self._options(**once))(groups.train)
         addresses = [
-            take_port.options(scheduling_strategy=at[index]).remote(index, count)
+            self._take_port.options(scheduling_strategy=at[index]).remote(index, count)
             for index in range(count)
         ]
         tasks = [
-            train.options(scheduling_strategy=at[index]).remote(job, index, *addresses)
+            self._worker.options(scheduling_strategy=at[index]).remote(job, index, *addresses)
             for index in range(count)
         ]
         return Attempt(job, tasks, lambda: ray.util.remove_placement_group(place))

@@ -68,10 +68,9 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
 
 def _rank(outcome: Outcome) -> tuple[bool, ...]:
     """The smaller, the more an outcome explains."""
-    failed = outcome.code not in (0, AGAIN)
     return (
         outcome.code != USER_ERROR,
-        not failed,
+        outcome.code in (0, AGAIN),
         not outcome.busy,
         outcome.code != AGAIN,
         not outcome.sentence,
