@@ -8,7 +8,6 @@ same part of the batch:
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import time
 import numpy as np
 from absl import app, flags, logging
 from common import make_learner, random_sequences, report
+
+from dreamer_tf.experiment import cluster
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch", 50, "B, sequences of all workers together.")
@@ -52,8 +53,8 @@ def _median() -> float:
     from dreamer_tf.experiment.devices import configure_devices
 
     logging.set_verbosity(logging.ERROR)
-    together = "TF_CONFIG" in os.environ
-    strategy = {"strategy": "multi_worker"} if together else {}
+    together = cluster.VARIABLE in os.environ
+    strategy = {"strategy": cluster.STRATEGY} if together else {}
     configure_devices(gpu=None, cpu_threads=1, **strategy)
     learner = make_learner(FLAGS.size, [])
     sequences = random_sequences(FLAGS.batch // FLAGS.workers, FLAGS.length)
@@ -67,26 +68,20 @@ def _median() -> float:
 
 def _processes(together: bool) -> float:
     """The mean of what all processes measure, which run at the same time."""
-    ports = [_free_port() for _ in range(FLAGS.workers)]
+    count = FLAGS.workers
+    addresses = [f"localhost:{cluster.free_port(index, count)}" for index in range(count)]
     started = []
-    for index in range(FLAGS.workers):
-        environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
+    for index in range(count):
+        environment = {key: value for key, value in os.environ.items() if key != cluster.VARIABLE}
         if together:
-            cluster = {"worker": [f"localhost:{port}" for port in ports]}
-            task = {"type": "worker", "index": index}
-            environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+            worker = cluster.Cluster(addresses, index)
+            environment[cluster.VARIABLE] = cluster.to_text(worker)
         command = [sys.executable, *sys.argv, f"--core={index}"]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
     outputs = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
         sys.exit("A process failed; its error is above.")
     return float(np.mean([json.loads(output.splitlines()[-1]) for output in outputs]))
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return found.getsockname()[1]
 
 
 if __name__ == "__main__":
