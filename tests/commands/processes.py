@@ -8,13 +8,14 @@ from tests.helpers import TINY
 SMALL = [f"--gin_bindings={binding}" for binding in TINY]
 
 
-def run(directory, module, *arguments, **settings):
+def run(directory, module, *arguments, timeout=300, **settings):
+    """A command to its end, with what it printed."""
     return subprocess.run(
         [sys.executable, "-m", f"dreamer_tf.{module}", *arguments],
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         **settings,
     )
 

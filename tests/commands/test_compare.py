@@ -4,24 +4,17 @@ import csv
 import io
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from dreamer_tf.scores import curves
+from tests.commands.processes import run
 from tests.scores.runs import write_run
 
 
 def compare(directory, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.compare", *arguments],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return run(directory, "compare", *arguments)
 
 
 def refused(result):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.processes import run
+
 _started: list[subprocess.Popen] = []
 
 
@@ -37,13 +39,7 @@ def start(directory, *flags, **environment):
 
 def ask(directory, *flags):
     """A sweep, or a question about one, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.sweep", *flags],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return run(directory, "sweep", *flags, timeout=120)
 
 
 def wait_for(condition, seconds=300):
