@@ -76,7 +76,7 @@ class DopamineAgent(Agent):
 
         Args:
           agent_class: a class of Dopamine, as in `JaxRainbowAgent`.
-          observation_space: one observation: an image [H, W, 1] or a vector.
+          observation_space: one observation: an image [H, W, 1], planes [H, W, C] or a vector.
           action_space: Discrete.
           base_dir: base directory of the run; None for a policy that only acts.
           seed: run seed.
@@ -311,7 +311,7 @@ def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings
         reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
             f"Dopamine cannot make {agent_class.__name__} for observations {list(shape)} "
-            f"({reason}): change its gin bindings. Vectors need another network, as in "
+            f"({reason}): change its gin bindings. Vectors and planes need another network, as in "
             "JaxDQNAgent.network = @ClassicControlDQNNetwork."
         ) from error
     _check_replay(agent._replay)
@@ -321,6 +321,12 @@ def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings
             f"environment gives {shape}: set JaxDQNAgent.observation_shape, or "
             "AtariEnvironment.image_sizes = (84,)."
         )
+    # They would convolve the wrong axes, and say nothing.
+    if len(shape) > 2 and type(agent.network_def).__module__ == "dopamine.jax.networks":
+        raise UserError(
+            f"{type(agent.network_def).__name__} is for grayscale images, but the environment "
+            f"gives planes {list(shape)}: set a network for planes, as in minatar_rainbow.gin."
+        )
     return agent
 
 
@@ -329,7 +335,7 @@ def _name(tree: str, path: Any) -> str:
 
 
 def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
-    """Name and shape of the only observation; images lose their channel axis.
+    """Name and shape of the only observation; grayscale images lose their channel axis.
 
     Raises:
       UserError: there are several observations, or the image has colors.
@@ -340,12 +346,14 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
             "use a gin file of DreamerV2."
         )
     [(key, box)] = boxes(space).items()
-    if len(box.shape) == 3 and box.shape[-1] != 1:
+    if box.dtype == bool or len(box.shape) < 3:  # planes, vectors
+        return key, box.shape
+    if box.shape[-1] != 1:
         raise UserError(
             f"Dopamine's agents see grayscale images, but '{key}' has shape {list(box.shape)}: set "
             "AtariEnvironment.grayscale = True."
         )
-    return key, box.shape[:2] if len(box.shape) == 3 else box.shape
+    return key, box.shape[:2]
 
 
 def _check_replay(replay: Any) -> None:

@@ -62,7 +62,7 @@ def _stand_in(missing: Sequence[str]) -> Iterator[None]:
 # gym, which Dopamine imports, prints an advertisement for Gymnasium to standard error.
 with _stand_in(_BASELINES), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
-    from dopamine.discrete_domains import iteration_statistics, run_experiment
+    from dopamine.discrete_domains import atari_lib, iteration_statistics, run_experiment
     from dopamine.jax.agents.dqn.dqn_agent import JaxDQNAgent
     from dopamine.jax.agents.full_rainbow import full_rainbow_agent
     from dopamine.jax.agents.implicit_quantile.implicit_quantile_agent import (
@@ -102,6 +102,7 @@ JAX_AGENTS = {
 }
 PrioritizedSamplingDistribution = samplers.PrioritizedSamplingDistribution
 ReplayElement = elements.ReplayElement
+RainbowNetworkType = atari_lib.RainbowNetworkType
 TransitionElement = elements.TransitionElement
 
 

@@ -5,6 +5,7 @@ import functools
 from dreamer_tf.agents.dopamine import DopamineAgent
 from dreamer_tf.agents.dopamine_100k import LOW_DATA_AGENTS
 from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
+from dreamer_tf.agents.dopamine_networks import PlanesRainbowNetwork  # noqa: F401 - registers
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent, AgentFactory
 from dreamer_tf.environments.interface import DopamineEnvironment

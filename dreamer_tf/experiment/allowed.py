@@ -118,7 +118,7 @@ DOPAMINE_REFERENCES = {
     "network": (
         *("ClassicControlDQNNetwork", "ClassicControlRainbowNetwork", "FullRainbowNetwork"),
         *("ImpalaDQNNetwork", "JaxFourierDQNNetwork"),
-        *("NatureDQNNetwork", "QuantileNetwork", "RainbowNetwork"),
+        *("NatureDQNNetwork", "PlanesRainbowNetwork", "QuantileNetwork", "RainbowNetwork"),
     ),
     "epsilon_fn": ("identity_epsilon", "linearly_decaying_epsilon", "zero_epsilon"),
 }

@@ -1,5 +1,6 @@
 """What the gin parameters of Dopamine's own classes may be. Their annotations say too little."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from dreamer_tf.settings.types import (
@@ -30,6 +31,8 @@ _AGENT: dict[str, Any] = {
     "epsilon_train": Fraction,
     "epsilon_eval": Fraction,
     "epsilon_decay_period": PositiveInt,
+    "stack_size": PositiveInt,
+    "network": Callable[..., Any],
     "optimizer": Literal["adam", "rmsprop", "sgd"],
     "loss_type": Literal["mse", "huber"],
     "replay_scheme": Literal["uniform", "prioritized"],

@@ -58,6 +58,20 @@ REFERENCES = {
         *("epsilon_fn", "linearly_decaying_epsilon"),
     ),
 }
+# On MinAtar. Dopamine's file has the buffer of its TensorFlow agents; the sizes are for ours.
+RENAMED_MINATAR = {
+    "create_agent.agent_name": ("dreamer_tf.create_agent.agent_name", None),
+    "OutOfGraphPrioritizedReplayBuffer.replay_capacity": ("ReplayBuffer.max_capacity", None),
+    "OutOfGraphPrioritizedReplayBuffer.batch_size": ("ReplayBuffer.batch_size", None),
+}
+# What the environment gives, the environment itself, another network (docs/dopamine.md), and the
+# lengths, which are those of base/minatar_protocol.gin.
+ABSENT_MINATAR = (
+    *("JaxRainbowAgent.observation_shape", "JaxRainbowAgent.observation_dtype"),
+    *("JaxRainbowAgent.network", "create_minatar_env.game_name"),
+    *("TrainRunner.create_environment_fn", "create_runner.schedule", "create_agent.debug_mode"),
+    *("Runner.num_iterations", "Runner.training_steps", "Runner.max_steps_per_episode"),
+)
 # Deliberate differences (docs/dopamine.md).
 DIFFERENT = {"PrioritizedSamplingDistribution.max_capacity": 1_000_001}
 
@@ -71,7 +85,7 @@ def value(name):
 
 
 def test_every_file_has_its_published_values():
-    assert {name.removesuffix(".gin") for name in PUBLISHED} == set(ALL)
+    assert {name.removesuffix(".gin") for name in PUBLISHED} == {*ALL, "minatar_rainbow"}
     assert all(len(values) > 15 for values in PUBLISHED.values())
 
 
@@ -86,6 +100,22 @@ def test_the_values_are_dopamines(name):
         ours, other = (RENAMED_100K if name in LOW_DATA else RENAMED).get(key, (key, None))
         expected[ours] = DIFFERENT.get(key, published[key] if other is None else other)
     assert {key: value(key) for key in expected} == expected
+
+
+def test_the_values_on_minatar_are_dopamines():
+    gin_files.parse(["minatar_rainbow.gin"])
+    published = PUBLISHED["minatar_rainbow.gin"]
+    expected = {
+        RENAMED_MINATAR.get(key, (key,))[0]: published[key]
+        for key in published.keys() - ABSENT_MINATAR
+    }
+    assert len(expected) == 14
+    assert {key: value(key) for key in expected} == expected
+    # What the file adds are defaults of Dopamine's agent.
+    added = ("epsilon_train", "epsilon_eval", "epsilon_decay_period", "optimizer")
+    defaults = inspect.signature(JAX_AGENTS["jax_rainbow"]).parameters
+    for key in added:
+        assert value(f"JaxRainbowAgent.{key}") == defaults[key].default, key
 
 
 @pytest.mark.parametrize("name", LOW_DATA)
