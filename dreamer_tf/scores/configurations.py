@@ -1,12 +1,14 @@
 """Names of configurations: what differs between them, in words.
 
 Runs of one agent that were configured differently are different agents in a comparison. They are
-called by their label, or by what differs from the first of them, as `run.json` records it:
+called by their label, or by what differs from the one that sets the least (the first of several
+such), as `run.json` records it:
 
     DreamerV2
     DreamerV2 (kl_scale 1.0 instead of 0.1)
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,21 +137,21 @@ def _label(configuration: _Configuration) -> str:
 
 
 def _words(several: Sequence[_Configuration]) -> list[str]:
-    """A label, what differs from the first one, or the directories; all of them different."""
-    first = several[0]
+    """A label, what differs from the reference, or the directories; all of them different."""
+    reference = min(several, key=_size)
     places = _places(several)
     words = []
     for configuration, place in zip(several, places, strict=True):
         label = _label(configuration)
         if label:
             words.append(label)
-        elif configuration.record is None or first.record is None:
+        elif configuration.record is None or reference.record is None:
             words.append(place)
-        elif configuration is first:
+        elif configuration is reference:
             words.append("")
         else:
-            found = differences(configuration.record.bindings, first.record.bindings)
-            found += _numerics(configuration, first)
+            found = differences(configuration.record.bindings, reference.record.bindings)
+            found += _numerics(configuration, reference)
             more = len(found) - _SHOWN
             text = ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
             words.append(text or place)
@@ -157,6 +159,12 @@ def _words(several: Sequence[_Configuration]) -> list[str]:
         text if words.count(text) == 1 else ", ".join(filter(None, (text, place)))
         for text, place in zip(words, places, strict=True)
     ]
+
+
+def _size(configuration: _Configuration) -> float:
+    """How much a configuration sets: `maze.gin` is the reference of `maze.gin+my_encoder.gin`."""
+    record = configuration.record
+    return math.inf if record is None else sum(map(is_fixed, record.bindings))
 
 
 def _numerics(ours: _Configuration, reference: _Configuration) -> list[str]:

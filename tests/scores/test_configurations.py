@@ -53,6 +53,16 @@ def test_seeds_group_and_variants_are_named_by_what_differs(tmp_path):
     }
 
 
+def test_what_sets_the_least_is_the_reference(tmp_path):
+    """The directories of a sweep come in another order: a plus sign is before a slash."""
+    run(tmp_path / "maze+idea/Pong/0", "0" * 16, BOUND | {"WorldModel.encoder": "@Mine"})
+    run(tmp_path / "maze/Pong/0", "1" * 16, BOUND | {"Runner.num_iterations": "7"})
+    assert agents(tmp_path) == {
+        "maze/Pong/0": "DreamerV2",
+        "maze+idea/Pong/0": "DreamerV2 (encoder @Mine instead of its default)",
+    }
+
+
 def test_a_label_comes_first(tmp_path):
     run(tmp_path / "a/Pong/0", "0" * 16, BOUND)
     run(tmp_path / "b/Pong/0", "1" * 16, BOUND | {"RSSM.units": "8"}, label="small")
