@@ -16,27 +16,26 @@ SEED = os.environ.get("SEED", "0")
 @pytest.mark.learn
 @pytest.mark.timeout(5400)
 @pytest.mark.parametrize(
-    ("config", "target", "episodes", "frames"),
+    ("config", "target", "episodes", "last"),
     [
-        ("catch", 0.9, 100, 50_000),
-        ("cartpole", 450.0, 20, 50_000),
-        ("quickstart", 4_140.0, 5, 300_000),  # ten times random play (docs/learning.md)
+        ("catch", 0.9, 100, 4),
+        ("cartpole", 450.0, 20, 5),
+        ("quickstart", 4_140.0, 5, 1),  # ten times random play (docs/learning.md)
     ],
 )
-def test_a_quick_task_reaches_its_return(tmp_path, config, target, episodes, frames):
-    """The best mean return of an evaluation phase of so many episodes, within the frames.
+def test_a_quick_task_reaches_its_return_and_holds_it(tmp_path, config, target, episodes, last):
+    """In each of the last evaluations, of so many episodes or more.
 
-    All of them are printed, with the time that the training took.
+    All evaluations are printed, with the time that the training took.
     """
     base_dir = tmp_path / config
     command = [f"--gin_files={config}.gin", f"--base_dir={base_dir}", f"--seed={SEED}"]
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "dreamer_tf.train", *command], check=True)
     found = evaluations(base_dir, config, began)
-    returns = [
-        score.value for score in found if score.episodes >= episodes and score.frames <= frames
-    ]
-    assert returns and max(returns) >= target
+    assert len(found) > last
+    for score in found[-last:]:
+        assert score.episodes >= episodes and score.value >= target
 
 
 @pytest.mark.learn
