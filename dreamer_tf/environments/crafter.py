@@ -10,16 +10,27 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveInt, Size
 
+# The 22 of the paper's table 1, by the names of the package.
+ACHIEVEMENTS = (
+    *("collect_coal", "collect_diamond", "collect_drink", "collect_iron", "collect_sapling"),
+    *("collect_stone", "collect_wood", "defeat_skeleton", "defeat_zombie", "eat_cow"),
+    *("eat_plant", "make_iron_pickaxe", "make_iron_sword", "make_stone_pickaxe"),
+    *("make_stone_sword", "make_wood_pickaxe", "make_wood_sword", "place_furnace"),
+    *("place_plant", "place_stone", "place_table", "wake_up"),
+)
+
 
 @configurable
 class Crafter(gymnasium.Env):
     """An open world in 9x9 cells, with 22 achievements.
 
     Actions: 17. Reward: 1 for each achievement that an episode unlocks, and 0.1 for each point of
-    health that is won or lost. `info["achievements"]` counts them.
+    health that is won or lost. `info["achievements"]` counts them. Each is also a name in `info`,
+    with 1 if this episode has unlocked it; these are logged at the end of an episode.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    episode_info = ACHIEVEMENTS
     render_mode = "rgb_array"
 
     def __init__(self, reward: bool = True, size: Size = 64, length: PositiveInt = 10_000):
@@ -58,6 +69,8 @@ class Crafter(gymnasium.Env):
         """Carries out an action."""
         image, reward, ended, info = self._environment.step(int(action))
         died = info["discount"] == 0.0
+        unlocked = {name: float(count > 0) for name, count in info["achievements"].items()}
+        info = {**info, **unlocked}
         return image, float(reward), bool(ended and died), bool(ended and not died), info
 
     def render(self) -> np.ndarray:

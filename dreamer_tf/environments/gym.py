@@ -59,6 +59,7 @@ class GymEnvironment(Environment):
         planes: Mapping[str, Sequence[int]] | None = None,
         channels_first: Sequence[str] | None = None,
         action_mask: str | None = None,
+        episode_info: Sequence[str] = (),
     ):
         """Checks the spaces.
 
@@ -72,6 +73,8 @@ class GymEnvironment(Environment):
           planes: as `one_hot`, but every place keeps its symbols: [H, W, C] becomes planes.
           channels_first: names of images that are [C, H, W]; None to tell by the shape.
           action_mask: 'info' for `info["action_mask"]`, or the name of an observation.
+          episode_info: names of numbers in `info` that are logged at the end of an episode, beside
+            those that the environment itself names in an attribute `episode_info`.
 
         Raises:
           UserError: it is not a `gymnasium.Env`, or a space is not supported; the message names a
@@ -88,6 +91,8 @@ class GymEnvironment(Environment):
         self._actions = Actions(_clipped_space(environment), self.name)
         self.action_space = self._actions.space
         self._mask = action_mask
+        own = getattr(environment.unwrapped, "episode_info", ())
+        self.episode_info = tuple(dict.fromkeys((*own, *episode_info)))
         reading = Reading(image_size, scale or {}, one_hot or {}, planes or {}, channels_first)
         self._observations = Observations(self._without_mask(), self.name, reading)
         self.notes = list(self._observations.notes)
@@ -241,6 +246,7 @@ def create_gym_environment(
     planes: dict[str, tuple[Size, ...]] | None = None,
     channels_first: tuple[str, ...] | None = None,
     action_mask: str | None = None,
+    episode_info: tuple[str, ...] = (),
     pixels: bool = False,
     wrappers: tuple[Callable[[gymnasium.Env], gymnasium.Env], ...] = (),
     **settings: Any,
@@ -259,6 +265,8 @@ def create_gym_environment(
       channels_first: names of images that are [C, H, W]; None to tell by the shape.
       action_mask: 'info' for `info["action_mask"]`, or the name of an observation. A masked action
         is never chosen.
+      episode_info: names of numbers in the `info` of every step, as in ('is_success',). Their
+        values at the end of an episode are logged.
       pixels: takes what the environment renders as its only observation.
       wrappers: put around the environment, the first one innermost, as in
         [@TransformReward(), @my_module.MyWrapper].
@@ -273,7 +281,7 @@ def create_gym_environment(
         environment = with_pixels(environment)
     environment = wrap(environment, wrappers)
     return GymEnvironment(
-        environment, image_size, scale, one_hot, planes, channels_first, action_mask
+        environment, image_size, scale, one_hot, planes, channels_first, action_mask, episode_info
     )
 
 

@@ -62,6 +62,8 @@ class Environment(abc.ABC):
         is no such limit or it is unknown.
       notes: what it does to observations, in a few words each; shown when a run starts.
       records: whether `render` returns a frame.
+      episode_info: names of numbers in the `info` of every step. Their values at the end of an
+        episode are logged.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Environment(abc.ABC):
     max_steps: int | None = None
     notes: Sequence[str] = ()
     records: bool = True
+    episode_info: Sequence[str] = ()
 
     @abc.abstractmethod
     def reset(self, seed: int | None = None) -> Observation:
@@ -158,6 +161,7 @@ class _Completed(Environment):
         self.protocol = environment.protocol
         self.max_steps = getattr(environment, "max_steps", None)
         self.notes = getattr(environment, "notes", ())
+        self.episode_info = getattr(environment, "episode_info", ())
         self.records = getattr(environment, "records", hasattr(environment, "render"))
 
     def __getattr__(self, name: str) -> Any:
@@ -201,6 +205,31 @@ def protocol_label(environment: Environment, max_steps: int) -> str:
     if own is None or max_steps >= own:
         return environment.protocol
     return f"{environment.protocol}, max_steps_per_episode={max_steps}"
+
+
+def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:
+    """What `Environment.episode_info` names, in its order.
+
+    Args:
+      info: of the last step of an episode.
+      names: of numbers in it.
+
+    Raises:
+      UserError: one of them is missing, or is no number.
+    """
+    found = []
+    for name in names:
+        try:
+            number = float(np.asarray(info[name]).item())
+        except (KeyError, TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(
+                f"The info of the environment has no number named '{name}', which its "
+                "episode_info names: return it in every step, or name another one."
+            )
+        found.append(number)
+    return tuple(found)
 
 
 def check_arrival(
@@ -248,6 +277,7 @@ class DopamineEnvironment:
         """Wraps an environment; `environment` is the complete one."""
         self.environment = complete(environment)
         self.game_over = False  # Dopamine's Runner reads it after every step
+        self.info: Mapping[str, Any] = {}  # of the last step
         self._next_seed: int | None = None
 
     @property
@@ -277,6 +307,7 @@ class DopamineEnvironment:
         observation, reward, terminated, truncated, info = self.environment.step(action)
         check_arrival(self.observation_space, observation, reward)
         self.game_over = terminated or truncated
+        self.info = info
         return observation, reward, terminated or bool(info.get("life_lost")), info
 
 

@@ -23,6 +23,7 @@ TEXTS = {
     "configure_devices.strategy": WORD,
     "create_gym_environment.action_mask": _NAME,
     "create_gym_environment.channels_first": _NAME,
+    "create_gym_environment.episode_info": _NAME,
     "create_gym_environment.id": _ID,
     "create_agent.agent_name": WORD,
     "Decoder.activation": WORD,

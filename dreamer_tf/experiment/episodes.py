@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -21,6 +22,7 @@ class Episode(NamedTuple):
     value: float  # return, unclipped; 'return' in the file
     length: int  # agent steps of this episode
     seconds: float  # wall-clock time that the run has taken so far, in all of its processes
+    info: Mapping[str, float] = {}  # what the environment names; 'info' is left out if empty
 
 
 class EpisodeLog:
@@ -46,6 +48,7 @@ class EpisodeLog:
             path = Path(self._base_dir, FILE)
             self._file = open(open_file(path, flags, below=self._base_dir), "a")
         names = {"value": "return"}
-        row = {names.get(name, name): value for name, value in episode._asdict().items()}
+        found = {name: value for name, value in episode._asdict().items() if value != {}}
+        row = {names.get(name, name): value for name, value in found.items()}
         self._file.write(json.dumps(row | {"time": now()}) + "\n")
         self._file.flush()

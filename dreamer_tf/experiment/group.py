@@ -11,12 +11,12 @@ A single worker meets nobody, and counts and logs at once.
 
 import collections
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from dreamer_tf.agents.protocol import Agent
-from dreamer_tf.experiment.phases import Phase
+from dreamer_tf.experiment.phases import Ended, Phase
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.networks.workers import Workers
 
@@ -26,7 +26,7 @@ _EPISODES = 8
 _EVALUATION_SECONDS = 1.0
 _HEAD = 5  # numbers in a row before the episodes
 
-Log = Callable[[int, float], None]  # gets length and return of an episode of any worker
+Log = Callable[[Ended], None]  # gets an episode of any worker
 
 
 class Group:
@@ -45,10 +45,11 @@ class Group:
         stop.at_once = workers.alone
         self._agent: Agent | None = None
         self._phase: Phase | None = None
-        self._log: Log = lambda length, episode_return: None
+        self._log: Log = lambda ended: None
+        self._numbers = 2  # of an episode: length, return, and those of its info
         self._training = False
-        self._own: collections.deque[tuple[int, float]] = collections.deque()
-        self._arrived: list[tuple[int, float]] = []
+        self._own: collections.deque[Ended] = collections.deque()
+        self._arrived: list[Ended] = []
         self._finished = self._leaving = self._all_finished = self._more = False
         self._met = 0.0
 
@@ -64,14 +65,16 @@ class Group:
             agent.join(self._exchange, self.workers.count)
         return agent
 
-    def begin(self, phase: Phase, training: bool, log: Log) -> None:
+    def begin(self, phase: Phase, training: bool, log: Log, names: Sequence[str] = ()) -> None:
         """Begins a phase.
 
         Args:
           phase: its progress, that of all workers.
           training: whether all workers act; the chief alone does in an evaluation.
           log: gets the episodes of all workers.
+          names: of the numbers in `Ended.info`, the same for all workers.
         """
+        self._numbers = 2 + len(names)
         self._phase, self._training, self._log = phase, training, log
         self._finished = self._all_finished = False
 
@@ -86,20 +89,20 @@ class Group:
         if not self._training and time.monotonic() - self._met > _EVALUATION_SECONDS:
             self._meet()
 
-    def run(self, episodes: Iterable[tuple[int, float]]) -> None:
+    def run(self, episodes: Iterable[Ended]) -> None:
         """Runs the episodes of this worker, and waits until the others have finished theirs.
 
         Args:
-          episodes: length and return of each, as they end.
+          episodes: each as it ends.
 
         Raises:
           Interrupted: the workers stop.
         """
-        for length, episode_return in episodes if self._training or self.is_chief else ():
+        for ended in episodes if self._training or self.is_chief else ():
             if self.workers.alone or not self._training:
-                self._log(length, episode_return)
+                self._log(ended)
             else:
-                self._own.append((length, episode_return))
+                self._own.append(ended)
                 self._deliver()
         while not self.workers.alone and not self._all_finished:
             if self._stop.requested:
@@ -141,16 +144,17 @@ class Group:
     def _exchange(self, steps: int, ready: bool) -> tuple[int, bool]:
         """What `Agent.join` asks for."""
         sent = [self._own.popleft() for _ in range(min(len(self._own), _EPISODES))]
-        row = np.zeros(_HEAD + 1 + 2 * _EPISODES)
+        row = np.zeros(_HEAD + 1 + self._numbers * _EPISODES)
         stop = self._stop.asked or self._leaving
         row[:_HEAD] = steps, self._finished, stop, ready, len(self._own)
         row[_HEAD] = len(sent)
-        row[_HEAD + 1 : _HEAD + 1 + 2 * len(sent)] = np.ravel(sent)
+        flat = [number for ended in sent for number in (ended.length, ended.value, *ended.info)]
+        row[_HEAD + 1 : _HEAD + 1 + len(flat)] = flat
         rows = self.workers.gather(row)
         for other in rows:
             count = int(other[_HEAD])
-            pairs = other[_HEAD + 1 :].reshape(-1, 2)[:count]
-            self._arrived += [(int(length), float(value)) for length, value in pairs]
+            for length, value, *info in other[_HEAD + 1 :].reshape(-1, self._numbers)[:count]:
+                self._arrived.append(Ended(int(length), float(value), tuple(map(float, info))))
         together = int(rows[:, 0].sum())
         if self._phase is not None and self._training:
             self._phase["steps"] += together
@@ -164,5 +168,5 @@ class Group:
     def _deliver(self) -> None:
         """Logs episodes that have arrived, after the agent has counted the steps of them."""
         arrived, self._arrived = self._arrived, []
-        for length, episode_return in arrived:
-            self._log(length, episode_return)
+        for ended in arrived:
+            self._log(ended)

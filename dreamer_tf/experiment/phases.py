@@ -1,25 +1,51 @@
 """The two phases of an iteration (Machado et al., 2018): what was done in each, and its seeds."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
 PHASES = ("train", "eval")
 
 
-class Phase(TypedDict):
-    """Progress of one phase. JSON-compatible, because checkpoints hold it."""
+class Ended(NamedTuple):
+    """An episode that has ended."""
 
+    length: int  # agent steps
+    value: float  # return, unclipped
+    info: tuple[float, ...] = ()  # what `Environment.episode_info` names
+
+
+class _Counted(TypedDict):
     steps: int  # agent steps, those of the running episode included
     seconds: float
     lengths: list[int]  # agent steps of each finished episode
     returns: list[float]  # return of each finished episode
 
 
+class Phase(_Counted, total=False):
+    """Progress of one phase. JSON-compatible, because checkpoints hold it."""
+
+    infos: list[dict[str, float]]  # of each finished episode, where the environment names any
+
+
 def no_progress() -> dict[str, Phase]:
     """The phases of an iteration that has not begun."""
     return {mode: Phase(steps=0, seconds=0.0, lengths=[], returns=[]) for mode in PHASES}
+
+
+def add_episode(phase: Phase, ended: Ended, names: Sequence[str]) -> None:
+    """Adds an episode to the progress of its phase.
+
+    Args:
+      phase: the progress.
+      ended: the episode.
+      names: of the numbers in its `info`.
+    """
+    phase["lengths"].append(ended.length)
+    phase["returns"].append(float(ended.value))
+    if ended.info:
+        phase.setdefault("infos", []).append(dict(zip(names, ended.info, strict=True)))
 
 
 def unfinished(phase: Phase, steps: int, episodes: int | None) -> bool:

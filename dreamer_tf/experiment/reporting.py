@@ -115,6 +115,7 @@ class Reporter:
             value=phase["returns"][-1],
             length=phase["lengths"][-1],
             seconds=round(self._session.seconds, 3),
+            info=phase["infos"][-1] if "infos" in phase else {},
         )
         self._episodes.write(episode)
         found = [
@@ -151,6 +152,10 @@ class Reporter:
                     (f"{mode.title()}/NumEpisodes", len(returns)),
                     (f"{mode.title()}/AverageReturns", float(np.mean(returns))),
                 ]
+            infos = phases[mode].get("infos", [])
+            for name in infos[0] if infos else ():
+                mean = float(np.mean([each[name] for each in infos]))
+                found.append((f"{mode.title()}/Info_{name}", mean))
         found.append(("Train/AverageStepsPerSecond", rate))
         # Dopamine's console says "[Iteration <step>]".
         console, others = ("console",), set(collector_names(dispatcher)) - {"console"}

@@ -1,13 +1,14 @@
 """Whole episodes in several environments at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
 from dreamer_tf.agents.protocol import Agent
-from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.interface import Observation, numbers_of
+from dreamer_tf.experiment.phases import Ended
 
 
 class VectorRollout:
@@ -17,7 +18,14 @@ class VectorRollout:
     environments are stepped too, but nothing of them is recorded.
     """
 
-    def __init__(self, vector: VectorEnv, agent: Agent, max_steps: int, clip_rewards: bool):
+    def __init__(
+        self,
+        vector: VectorEnv,
+        agent: Agent,
+        max_steps: int,
+        clip_rewards: bool,
+        episode_info: Sequence[str] = (),
+    ):
         """Combines environments and agent.
 
         Args:
@@ -25,11 +33,13 @@ class VectorRollout:
           agent: must be `batched`.
           max_steps: agent steps after which an episode is truncated.
           clip_rewards: whether the agent sees rewards clipped to [-1, 1].
+          episode_info: names of numbers in `info` that belong to the end of an episode.
         """
         self._vector = vector
         self._agent = agent
         self._max_steps = max_steps
         self._clip = clip_rewards
+        self._episode_info = episode_info
 
     def episodes(
         self,
@@ -37,7 +47,7 @@ class VectorRollout:
         wanted: Callable[[], bool],
         call: Callable[..., Any],
         count: Callable[[int], None],
-    ) -> Iterator[tuple[int, float]]:
+    ) -> Iterator[Ended]:
         """Runs a phase.
 
         Args:
@@ -47,7 +57,7 @@ class VectorRollout:
           count: gets the number of agent steps after each step of all environments.
 
         Yields:
-          Length in agent steps and return of each episode, as they end.
+          Each episode as it ends.
         """
         number = self._vector.num_envs
         # All environments begin together; later each one is reset when its episode ends.
@@ -81,7 +91,8 @@ class VectorRollout:
             is_first = life_lost & ~ended
             self._begin(observation, is_first & running)
             for index in np.flatnonzero(ended & running).tolist():
-                yield int(lengths[index]), float(returns[index])
+                numbers = numbers_of(_part(info, index), self._episode_info)
+                yield Ended(int(lengths[index]), float(returns[index]), numbers)
             if not ended.any():
                 continue
             lengths[ended], returns[ended] = 0, 0.0
@@ -96,6 +107,11 @@ class VectorRollout:
     def _begin(self, observation: Observation, where: np.ndarray) -> None:
         for index in np.flatnonzero(where).tolist():
             self._agent.record(index, _row(observation, index), is_first=True)
+
+
+def _part(info: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """What one environment has said; Gymnasium has arrays of all, and masks of those that did."""
+    return {key: info[key][index] for key in info if f"_{key}" in info and info[f"_{key}"][index]}
 
 
 def _row(observation: Observation, index: int) -> Observation:

@@ -13,12 +13,17 @@ from absl import logging
 from dreamer_tf.agents.dopamine_compat import IterationStatistics, Runner
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.registry import create_agent
-from dreamer_tf.environments.interface import DopamineEnvironment, Environment, EnvironmentLike
+from dreamer_tf.environments.interface import (
+    DopamineEnvironment,
+    Environment,
+    EnvironmentLike,
+    numbers_of,
+)
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import collectors, mirrors, parts  # noqa: F401 - registers mirrors
 from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
-from dreamer_tf.experiment.phases import no_progress, phase_seeds, unfinished
+from dreamer_tf.experiment.phases import Ended, add_episode, no_progress, phase_seeds, unfinished
 from dreamer_tf.experiment.progress import PhaseBar
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter, add_episodes
 from dreamer_tf.experiment.rollout import VectorRollout
@@ -322,7 +327,7 @@ class DreamerRunner(Runner):
         )
         started = time.perf_counter()
         log = functools.partial(self._log_episode, run_mode_str)
-        self._group.begin(phase, run_mode_str == "train", log)
+        self._group.begin(phase, run_mode_str == "train", log, self.environment.episode_info)
         try:
             self._group.run(self._episodes(run_mode_str, min_steps))
         finally:
@@ -331,16 +336,15 @@ class DreamerRunner(Runner):
         add_episodes(statistics, run_mode_str, phase)
         return phase["steps"], sum(phase["returns"]), len(phase["returns"])
 
-    def _log_episode(self, mode: str, length: int, episode_return: float) -> None:
-        self._phase["lengths"].append(length)
-        self._phase["returns"].append(float(episode_return))
+    def _log_episode(self, mode: str, ended: Ended) -> None:
+        add_episode(self._phase, ended, self.environment.episode_info)
         self._reporter.write_episode(
             self._collector_dispatcher, mode, self._phase, self._agent, self.environment
         )
 
-    def _episodes(self, mode: str, min_steps: int) -> Iterator[tuple[int, float]]:
-        """Length and return of each episode of this worker in a phase, as they end."""
-        phase = self._phase
+    def _episodes(self, mode: str, min_steps: int) -> Iterator[Ended]:
+        """Each episode of this worker in a phase, as it ends."""
+        phase, names = self._phase, self.environment.episode_info
 
         def wanted() -> bool:
             return unfinished(phase, min_steps, self._episodes_wanted[mode])
@@ -354,13 +358,15 @@ class DreamerRunner(Runner):
                 if self._guard.vector is None:
                     self._guard.single.seed(seeds[0])
                     while wanted():
-                        yield self._run_one_episode()
+                        length, value = self._run_one_episode()
+                        yield Ended(length, value, numbers_of(self._guard.single.info, names))
                 else:
                     rollout = VectorRollout(
                         self._guard.vector,
                         self._agent,
                         self._max_steps_per_episode,
                         self._clip_rewards,
+                        names,
                     )
                     yield from rollout.episodes(seeds, wanted, self._guard.call, self._count)
             except EnvironmentFailure as failure:

@@ -52,6 +52,7 @@ class _Episode(msgspec.Struct):
     value: float = msgspec.field(name="return")
     length: Count
     time: str
+    info: dict[str, float] = {}
 
 
 def load_metrics(patterns: str | os.PathLike | Sequence[str | os.PathLike]) -> pd.DataFrame:
@@ -158,6 +159,8 @@ def _episodes(directory: str) -> Iterator[_Row]:
         phase = row.phase.title()
         yield _Row(*common, f"{phase}/EpisodeReturn", row.value, row.time)
         yield _Row(*common, f"{phase}/EpisodeLength", float(row.length), row.time)
+        for name, value in row.info.items():
+            yield _Row(*common, f"{phase}/EpisodeInfo_{name}", value, row.time)
 
 
 def _lines(directory: str, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -9,6 +9,8 @@ import types
 import gymnasium
 import numpy as np
 
+from dreamer_tf.environments.crafter import ACHIEVEMENTS
+
 spaces = gymnasium.spaces
 
 
@@ -71,7 +73,9 @@ class CrafterEnv:
         self.steps += 1
         died = action == 16
         ended = died or self.steps >= self.settings["length"]
-        return np.zeros((*self.settings["size"], 3), np.uint8), 1, ended, {"discount": 1.0 - died}
+        counts = dict.fromkeys(ACHIEVEMENTS, 0) | {"collect_wood": self.steps // 2}
+        info = {"discount": 1.0 - died, "achievements": counts}
+        return np.zeros((*self.settings["size"], 3), np.uint8), 1, ended, info
 
     def render(self):
         return np.zeros((*self.settings["size"], 3), np.uint8)

@@ -1,10 +1,12 @@
 """Crafter speaks Gymnasium's language."""
 
+import numpy as np
 import pytest
 
 from dreamer_tf.environments import crafter as module
 from dreamer_tf.environments.crafter import Crafter
 from dreamer_tf.environments.gym import GymEnvironment
+from dreamer_tf.environments.interface import numbers_of
 from dreamer_tf.errors import UserError
 from tests.environments import packages
 
@@ -21,6 +23,17 @@ def test_dying_terminates_and_the_length_truncates(original):
     assert environment.step(16)[2:4] == (True, False)
     environment.reset()
     assert environment.step(0)[2:4] == (False, False) and environment.step(0)[2:4] == (False, True)
+
+
+def test_achievements_are_numbers_of_the_episode(original):
+    environment = GymEnvironment(Crafter())
+    assert len(environment.episode_info) == 22
+    environment.reset(seed=7)
+    numbers = [numbers_of(environment.step(0)[-1], environment.episode_info) for _ in range(4)]
+    unlocked = dict(zip(environment.episode_info, np.transpose(numbers), strict=True))
+    # The first wood comes with the second step; more of it counts once.
+    assert unlocked.pop("collect_wood").tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert not np.any(list(unlocked.values()))
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.experiment.group import Group
-from dreamer_tf.experiment.phases import no_progress
+from dreamer_tf.experiment.phases import Ended, no_progress
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from dreamer_tf.networks.workers import Workers as Members
 from tests.commands.processes import assert_sentence, run
@@ -180,11 +180,11 @@ class Actor:
             length = self.rng.randrange(1, 12)
             for _ in range(length):
                 self.step()
-            yield length, float(self.members.index)
+            yield Ended(length, float(self.members.index), (length / 4, -1.0))
 
     def run(self):
         phase = self.phases["train"]
-        self.group.begin(phase, True, lambda *episode: self.log.append(episode))
+        self.group.begin(phase, True, self.log.append, names=("a", "b"))
         try:
             self.group.run(self.episodes(phase, 100))
         except (Interrupted, ZeroDivisionError) as error:
@@ -215,8 +215,9 @@ def test_a_phase_ends_for_all_with_the_episodes_of_all(count):
     assert all(actor.ended is None for actor in actors)
     total = actors[0].totals[-1]
     assert 100 <= total < 100 + 12 * count and total == sum(actor.own for actor in actors)
-    assert sum(length for length, _ in actors[0].log) == total
-    assert {index for _, index in actors[0].log} == set(range(count))
+    assert sum(ended.length for ended in actors[0].log) == total
+    assert {ended.value for ended in actors[0].log} == set(range(count))
+    assert all(ended.info == (ended.length / 4, -1.0) for ended in actors[0].log)
 
 
 @pytest.mark.parametrize("own", [1, 2, 5, 20, 33])

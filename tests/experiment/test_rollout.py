@@ -54,7 +54,7 @@ def rollout(scripts, min_steps, max_steps=100, clip=False):
         lambda function, *arguments, **settings: function(*arguments, **settings),
         steps.append,
     )
-    return agent, list(episodes), steps
+    return agent, [(ended.length, ended.value) for ended in episodes], steps
 
 
 def test_every_episode_that_begins_is_counted_and_run_to_its_end():
