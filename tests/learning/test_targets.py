@@ -18,7 +18,7 @@ SEED = os.environ.get("SEED", "0")
 @pytest.mark.parametrize(
     ("config", "target", "episodes", "last"),
     [
-        ("catch", 0.9, 100, 4),
+        ("catch", 1.0, 100, 5),
         ("cartpole", 450.0, 20, 5),
         ("quickstart", 4_140.0, 5, 1),  # ten times random play (docs/learning.md)
     ],
