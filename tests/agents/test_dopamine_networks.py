@@ -80,19 +80,22 @@ def test_rainbow_learns_from_planes_and_resumes_exactly(rainbow, tmp_path):
     assert whole.scores == parts.scores and whole.scores[0].agent == "Rainbow"
 
 
-def test_the_scores_are_those_of_dreamer_v2_on_minatar():
-    """Both have the same environment, phases and limits."""
+@pytest.mark.parametrize("suite", ["minatar", "minigrid"])
+def test_the_protocol_is_that_of_dreamer_v2(suite):
+    """Both have the same environment, phases and limits; Rainbow sees no direction on MiniGrid."""
 
     def protocol(file):
         gin.clear_config()
         gin_files.parse([file])
         parts = ("create_gym_environment.", "Runner.", "DreamerRunner.create")
+        # Planes keep their size, and Dopamine's default for rewards is not to clip them.
+        left_out = ("Runner.clip_rewards", *(f"create_gym_environment.{key}" for key in own))
         found = gin_files.bindings().items()
-        return {key: value for key, value in found if key.startswith(parts)}
+        return {k: v for k, v in found if k.startswith(parts) and k not in left_out}
 
-    ours = protocol("minatar.gin")
-    assert ours.pop("Runner.clip_rewards") == "False"  # Dopamine's default
-    assert protocol("minatar_rainbow.gin") == ours and len(ours) > 5
+    own = ("image_size", "wrappers")
+    ours = protocol(f"{suite}.gin")
+    assert protocol(f"{suite}_rainbow.gin") == ours and len(ours) > 5
 
 
 @pytest.mark.parametrize("network", ["RainbowNetwork", "ClassicControlRainbowNetwork"])
