@@ -115,7 +115,7 @@ class Reporter:
             value=phase["returns"][-1],
             length=phase["lengths"][-1],
             seconds=round(self._session.seconds, 3),
-            info=phase["infos"][-1] if "infos" in phase else {},
+            info=(phase.get("infos") or [{}])[-1],
         )
         self._episodes.write(episode)
         found = [
@@ -153,8 +153,8 @@ class Reporter:
                     (f"{mode.title()}/AverageReturns", float(np.mean(returns))),
                 ]
             infos = phases[mode].get("infos", [])
-            for name in infos[0] if infos else ():
-                mean = float(np.mean([each[name] for each in infos]))
+            for name in dict.fromkeys(name for info in infos for name in info):
+                mean = float(np.mean([info[name] for info in infos if name in info]))
                 found.append((f"{mode.title()}/Info_{name}", mean))
         found.append(("Train/AverageStepsPerSecond", rate))
         # Dopamine's console says "[Iteration <step>]".

@@ -87,6 +87,22 @@ def test_the_console_counts_iterations_as_it_says(tmp_path):
     assert alone.console == dispatcher.console
 
 
+def test_numbers_of_info_are_averaged_where_they_are_known(tmp_path):
+    """A checkpoint of anybody may hold other names, or none."""
+    dispatcher, reporter = Dispatcher(), make_reporter(tmp_path)
+    found = phases()
+    found["train"]["infos"] = [{"a": 1.0}, {"a": 3.0, "b": 5.0}]
+    found["eval"]["infos"] = []
+    reporter.write_statistics(dispatcher, 0, found, 500, 12.5, 2.0)
+    assert dispatcher.values["Train/Info_a"] == (2.0, 500)
+    assert dispatcher.values["Train/Info_b"] == (5.0, 500)
+    found["train"]["infos"].clear()
+    found["train"]["lengths"] = [3]
+    environment = complete(ScriptedEnvironment())
+    reporter.write_episode(dispatcher, "train", found["train"], make_agent(), environment)
+    assert "info" not in json.loads((tmp_path / "episodes.jsonl").read_text())
+
+
 def test_an_episode_is_a_row_at_once(tmp_path):
     dispatcher, reporter = Dispatcher(), make_reporter(tmp_path)
     environment = complete(ScriptedEnvironment())
