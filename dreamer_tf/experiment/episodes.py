@@ -48,7 +48,8 @@ class EpisodeLog:
             path = Path(self._base_dir, FILE)
             self._file = open(open_file(path, flags, below=self._base_dir), "a")
         names = {"value": "return"}
-        found = {name: value for name, value in episode._asdict().items() if value != {}}
-        row = {names.get(name, name): value for name, value in found.items()}
+        row = {names.get(name, name): value for name, value in episode._asdict().items()}
+        if not episode.info:
+            del row["info"]
         self._file.write(json.dumps(row | {"time": now()}) + "\n")
         self._file.flush()

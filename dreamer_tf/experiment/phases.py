@@ -17,6 +17,8 @@ class Ended(NamedTuple):
 
 
 class _Counted(TypedDict):
+    """What every checkpoint has."""
+
     steps: int  # agent steps, those of the running episode included
     seconds: float
     lengths: list[int]  # agent steps of each finished episode

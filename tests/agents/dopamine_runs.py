@@ -99,3 +99,11 @@ def stored(runner):
         key: [np.asarray(leaf).tobytes() for leaf in jax.tree_util.tree_leaves(element)]
         for key, element in memory.items()
     }
+
+
+def assert_same(whole, parts):
+    """Two runners have the same checkpoint and the same replay, bit for bit."""
+    for first, second in zip(stored(whole), stored(parts), strict=True):
+        assert first.keys() == second.keys()
+        for key in first:
+            np.testing.assert_array_equal(first[key], second[key], err_msg=str(key))

@@ -19,7 +19,16 @@ from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.signals import Interrupted
 from dreamer_tf.networks import replicas
 from dreamer_tf.settings.bindings import check_values
-from tests.agents.dopamine_runs import AGENTS, ALL, LOW_DATA, Frames, parse, run, stored
+from tests.agents.dopamine_runs import (
+    AGENTS,
+    ALL,
+    LOW_DATA,
+    Frames,
+    assert_same,
+    parse,
+    run,
+    stored,
+)
 from tests.helpers import bind
 
 EPSILON = "linearly_decaying_epsilon"
@@ -143,10 +152,7 @@ def test_every_agent_runs_on_ale_and_resumes_exactly(name, tmp_path):
     assert [score.phase for score in whole.scores] == ["train", "eval"] * 2
     run(tmp_path / "parts", 1, factory)
     parts = run(tmp_path / "parts", 2, factory)
-    for first, second in zip(stored(whole), stored(parts), strict=True):
-        assert first.keys() == second.keys()
-        for key in first:
-            np.testing.assert_array_equal(first[key], second[key], err_msg=str(key))
+    assert_same(whole, parts)
     assert whole.scores == parts.scores
     lines = (tmp_path / "parts/metrics/json_lines/metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line) for line in lines if "Agent/loss" in line]

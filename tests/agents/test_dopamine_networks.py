@@ -10,7 +10,7 @@ from dreamer_tf.agents.dopamine_networks import PlanesRainbowNetwork
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from dreamer_tf.experiment.runner import DreamerRunner
-from tests.agents.dopamine_runs import SHORT, Frames, run, stored
+from tests.agents.dopamine_runs import SHORT, Frames, assert_same, run
 from tests.helpers import bind
 
 ATOMS = 5
@@ -73,10 +73,7 @@ def test_rainbow_learns_from_planes_and_resumes_exactly(rainbow, tmp_path):
     assert whole.agent.dopamine.state.shape == (20, 20, 2, 1)
     run(tmp_path / "parts", 1, Planes)
     parts = run(tmp_path / "parts", 2, Planes)
-    for first, second in zip(stored(whole), stored(parts), strict=True):
-        assert first.keys() == second.keys()
-        for key in first:
-            np.testing.assert_array_equal(first[key], second[key], err_msg=str(key))
+    assert_same(whole, parts)
     assert whole.scores == parts.scores and whole.scores[0].agent == "Rainbow"
 
 
