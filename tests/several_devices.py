@@ -63,6 +63,17 @@ def learn(path, updates, *bindings):
     )
 
 
+def planes(path):
+    """Two updates; stores the log-odds that the decoder begins with."""
+    from tests.small_models import configure, make_learner, sequences
+
+    configure()
+    learner = make_learner(planes=(5, 5, 2))
+    for seed in range(2):
+        learner.update(sequences(size=4, seed=seed, planes=(5, 5, 2)))
+    np.save(path, assert_replicas_equal(learner)["decoder.planes.ones/log_odds"])
+
+
 def skip(path, replica):
     """Gives one replica a reward that is not a number, between two good updates."""
     from dreamer_tf.agents.updates import NonFiniteGuard
@@ -164,7 +175,7 @@ def main(count, function, *arguments):
 
     several = {"strategy": "mirrored", "devices": int(count)} if int(count) > 1 else {}
     configure_devices(gpu=None, cpu_threads=1, **several)
-    functions = (learn, skip, gradients, noise, restored)
+    functions = (learn, planes, skip, gradients, noise, restored)
     {known.__name__: known for known in functions}[function](*arguments)
 
 

@@ -30,12 +30,14 @@ def make_agent(directory, environment=None, **settings):
     )
 
 
-def sequences(size=3, length=6, actions=3, seed=0, images=False):
+def sequences(size=3, length=6, actions=3, seed=0, images=False, planes=None):
     rng = np.random.default_rng(seed)
     observation = {"vector": rng.normal(size=(size, length, 3)).astype(np.float32)}
     if images:
         shade = rng.integers(0, 256, (size, length, 1, 1, 1), np.uint8)
         observation["image"] = np.tile(shade, (1, 1, 64, 64, 1))
+    if planes:
+        observation["planes"] = rng.random((size, length, *planes)) < 0.1
     is_first, is_last, is_terminal = rng.random((3, size, length)) < 0.1
     return Sequences(
         observation=observation,
@@ -47,10 +49,13 @@ def sequences(size=3, length=6, actions=3, seed=0, images=False):
     )
 
 
-def make_learner(images=False, action_space=None, **settings):
+def make_learner(images=False, action_space=None, planes=None, **settings):
     environment = ScriptedEnvironment(images=images)
+    spaces = dict(environment.observation_space.spaces)
+    if planes:
+        spaces["planes"] = gymnasium.spaces.Box(0, 1, planes, bool)
     return Learner(
-        environment.observation_space, action_space or environment.action_space, seed=0, **settings
+        gymnasium.spaces.Dict(spaces), action_space or environment.action_space, seed=0, **settings
     )
 
 

@@ -260,6 +260,7 @@ class Learner:
         """Posterior states [B, T, ...] without gradients, and metrics."""
         optimizer = self.optimizers["world_model"]
         weights = _weights(self.world_model)
+        self.world_model.start(batch, update)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             loss, outputs = self.world_model.loss(batch, seed, update)

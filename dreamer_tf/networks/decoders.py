@@ -16,6 +16,7 @@ from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import EVERYTHING, PAPER_SIZE, chosen
 from dreamer_tf.networks.images import AnySizeDecoder
+from dreamer_tf.networks.log_odds import LogOdds
 from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.parts import DecoderPart
 from dreamer_tf.settings.configurable import configurable
@@ -105,7 +106,7 @@ class Decoder(DecoderPart):
     """Predicts every observation (eq. 1, image predictor).
 
     Bytes and floats have a Normal with unit variance. Observations of zeros and ones, which are
-    bool, have a Bernoulli.
+    bool, have a Bernoulli. Its logits start at the log-odds of the first batch (`log_odds.py`).
     """
 
     def __init__(
@@ -166,7 +167,11 @@ class Decoder(DecoderPart):
                     features, outputs, rng=rng, precision=precision, name="decoder.vector"
                 )
         self.keys = [*images, *vectors]
-        self._binary = [key for key in self.keys if spaces[key].dtype == bool]
+        self._binary = {
+            key: LogOdds(spaces[key].shape, name=f"decoder.{key}.ones")
+            for key in self.keys
+            if spaces[key].dtype == bool
+        }
         # The part of a unit Normal's loss that no prediction can lower, in nats.
         self.loss_floors = {
             key: 0.0
@@ -182,7 +187,7 @@ class Decoder(DecoderPart):
         """
         outputs = self._outputs(features)
         for key in self._binary:
-            outputs[key] = tf.sigmoid(tf.cast(outputs[key], tf.float32)) - 0.5
+            outputs[key] = tf.sigmoid(outputs[key]) - 0.5
         return outputs
 
     def distributions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
@@ -193,6 +198,11 @@ class Decoder(DecoderPart):
             found[key] = (binary if key in self._binary else unit_normal)(output, axes)
         return found
 
+    def start(self, observation: dict[str, tf.Tensor], update: tf.Tensor) -> None:
+        """Takes over how often the first batch has ones; see `DecoderPart`."""
+        for key, log_odds in self._binary.items():
+            log_odds.start(observation[key], update)
+
     def _outputs(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         leading = tf.shape(features)[:-1]
         flat = tf.reshape(features, [-1, features.shape[-1]])  # convolutions take one batch axis
@@ -202,4 +212,6 @@ class Decoder(DecoderPart):
             means[key] = tf.reshape(image, tf.concat([leading, image.shape[1:]], 0))
         if self._vectors is not None:
             means.update(self._vectors(features))
+        for key, log_odds in self._binary.items():
+            means[key] = log_odds(means[key])
         return means

@@ -66,6 +66,14 @@ class DecoderPart(Module, abc.ABC):
     def distributions(self, features: tf.Tensor) -> dict[str, tfd.Distribution]:
         """Distributions by name with batch shape [...], for features [..., F]."""
 
+    def start(self, observation: dict[str, tf.Tensor], update: tf.Tensor) -> None:
+        """Called before every update, for what depends on the data that training begins with.
+
+        Args:
+          observation: what will be predicted, by name, [B, T, ...], in the range of the means.
+          update: number of the update; 0 for the first one.
+        """
+
 
 class HeadPart(Module, abc.ABC):
     """Predicts something else from features.

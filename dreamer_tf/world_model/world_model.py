@@ -170,6 +170,15 @@ class WorldModel(Module):
                 found[key] -= 0.5
         return found
 
+    def start(self, batch: Batch, update: tf.Tensor) -> None:
+        """Lets the decoder see the data that training begins with, before each update.
+
+        Args:
+          batch: sequences, [B, T, ...], not preprocessed.
+          update: number of the update; 0 for the first one.
+        """
+        self.decoder.start(self.preprocess_observation(batch.observation), update)
+
     def discount_target(self, is_terminal: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """The true discount factor: gamma, or 0 where the environment terminated (2.1).
 
