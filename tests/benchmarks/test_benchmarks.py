@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dreamer_tf.environments.crafter import ACHIEVEMENTS
+from tests.scores.test_run_metrics import EPISODE, write
+
 DIRECTORY = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
@@ -47,6 +50,16 @@ def test_distribute(tmp_path):
     values = json_line(run(tmp_path, "distribute.py", *arguments))
     assert values["workers"] == 2 and values["overhead"] > -1
     assert values["seconds_together"] > 0 and values["seconds_apart"] > 0
+
+
+def test_crafter_score(tmp_path):
+    names = {name: float(name == "wake_up") for name in ACHIEVEMENTS}
+    write(tmp_path / "runs/3", [], [EPISODE | {"info": names}], game="Crafter", label="mine")
+    output = run(tmp_path, "crafter_score.py", "--runs=runs/*", "--evidence=kept")
+    one, all_runs = (json.loads(line) for line in output.splitlines())
+    assert one["rates"]["wake_up"] == 100.0 and one["score"] == 0.2334
+    assert (all_runs["config"], all_runs["seeds"], all_runs["mean"]) == ("mine", 1, 0.2334)
+    assert json.loads((tmp_path / "kept/3/achievements.json").read_text())["episodes"] == 1
 
 
 def test_train_step(tmp_path):
