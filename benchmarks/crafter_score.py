@@ -1,6 +1,6 @@
 """The score of Crafter: of runs, and of random play.
 
-python benchmarks/crafter_score.py --runs='runs/crafter+small_model/*/*' --steps=100000
+python benchmarks/crafter_score.py --runs='runs/crafter_small/*/*' --steps=100000
 python benchmarks/crafter_score.py --random_steps=100000 --seeds=3
 """
 
