@@ -137,7 +137,7 @@ class Engine:
                 outcome, job = attempt.outcome(), attempt.job
                 if outcome is None:
                     continue
-                failures[job.base_dir] += outcome.code not in (0, AGAIN, USER_ERROR)
+                failures[job.base_dir] += worker.failed(outcome.code)
                 repeat = (
                     not stopping()
                     and not outcome.busy

@@ -21,7 +21,7 @@ from dreamer_tf.storage.files import make_directory, read_bytes, replace_text
 from dreamer_tf.sweeps import worker
 from dreamer_tf.sweeps.engine import Resources, again
 from dreamer_tf.sweeps.home import Home, Outcome
-from dreamer_tf.sweeps.worker import AGAIN, USER_ERROR, Job
+from dreamer_tf.sweeps.worker import Job
 
 _JOBS = "slurm.json"
 _MOST_BYTES = 1 << 24
@@ -48,7 +48,7 @@ class Task:
         failures = 0
         while True:
             outcome = worker.train(self._job, self._started)
-            failures += outcome.code not in (0, AGAIN, USER_ERROR)
+            failures += worker.failed(outcome.code)
             stopped = outcome.busy or os.path.exists(self._job.stop_file)
             if stopped or not again(outcome.code, failures, self._retries):
                 return outcome

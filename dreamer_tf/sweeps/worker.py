@@ -81,6 +81,11 @@ def command(job: Job) -> list[str]:
     return [sys.executable, "-m", "dreamer_tf.train", *job.arguments]
 
 
+def failed(code: int) -> bool:
+    """Whether a process failed, other than by an error of the user; a retry may then help."""
+    return code not in (0, AGAIN, USER_ERROR)
+
+
 def _start(job: Job, log: IO[bytes]) -> subprocess.Popen:
     started = command(job)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
