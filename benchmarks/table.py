@@ -36,6 +36,8 @@ TARGETS = (
     ("`import dreamer_tf`: under 0.1 s", "import_seconds", "startup.py"),
     ("`train --help`: under 0.5 s", "help_seconds", "startup.py"),
     ("an error that needs no TensorFlow: under 2 s", "error_seconds", "startup.py"),
+    ("page of 55 games x 6 agents, cold: under 10 s", "cold_seconds", "compare_page.py"),
+    ("the same with cached intervals", "cached_seconds", "compare_page.py"),
     ("replay batch: at least half of copy speed", "share_of_copy_speed", "replay.py"),
     ("environment: at least 0.85 of bare ALE", "share", "environment.py"),
 )

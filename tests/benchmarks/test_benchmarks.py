@@ -96,6 +96,11 @@ def test_startup(tmp_path):
     assert values["import_seconds"] < values["error_seconds"]
 
 
+def test_compare_page(tmp_path):
+    values = json_line(run(tmp_path, "compare_page.py", "--times=1", "--games=Pong,Breakout"))
+    assert values["cold_seconds"] > 0 and values["cached_seconds"] > 0
+
+
 def test_policy_step(tmp_path):
     values = json_line(run(tmp_path, "policy_step.py", "--size=tiny", "--steps=20"))
     assert values["milliseconds"] > 0
