@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from common import report
 
 from dreamer_tf.environments.crafter import Crafter
+from dreamer_tf.experiment import command_line
 from dreamer_tf.scores import bootstrap, crafter
 
 FLAGS = flags.FLAGS
@@ -23,11 +24,11 @@ flags.DEFINE_string("evidence", None, "Writes SEED/achievements.json into this d
 
 
 def play_randomly(seed: int, steps: int) -> crafter.Run:
-    """Episodes of random play, until no more steps are left."""
+    """Episodes that random play ends within so many steps, and at least one."""
     environment, rng = Crafter(), np.random.default_rng(seed)
     environment.reset(seed=seed)
     played, unlocked = 0, []
-    while played < steps:
+    while played < steps or not unlocked:
         *_, terminated, truncated, info = environment.step(rng.integers(environment.action_space.n))
         played += 1
         if terminated or truncated:
@@ -36,7 +37,7 @@ def play_randomly(seed: int, steps: int) -> crafter.Run:
     return crafter.Run("random", seed, played, len(unlocked), crafter.success_rates(unlocked))
 
 
-def main(_) -> None:
+def main(_) -> int:
     found = crafter.runs(FLAGS.runs, FLAGS.steps) if FLAGS.runs else []
     if FLAGS.random_steps:
         found += [play_randomly(seed, FLAGS.random_steps) for seed in range(FLAGS.seeds)]
@@ -56,7 +57,8 @@ def main(_) -> None:
             mean=float(scores.mean()),
             interval=[float(end) for end in bootstrap.percentiles(means.mean(1))],
         )
+    return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main, prints=True)
