@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 import dreamer_tf
 from dreamer_tf.environments.registry import ENVIRONMENTS
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import gin_files, runner, trust  # noqa: F401 - registers with gin
+from dreamer_tf.experiment import gin_files, launch, trust  # noqa: F401 - registers with gin
 from tests.commands.processes import SMALL, assert_sentence, run
 
+SOURCE = "/nowhere/run/config.gin"  # not here: packages of a .venv here would lie in the run
 ID = "create_gym_environment.id"
 FACTORY = "DreamerRunner.create_environment_fn"
 ATTACKS = (
@@ -151,7 +152,7 @@ def test_what_a_shipped_file_records_is_allowed(path):
     gin_files.parse([str(path)], needed)
     recorded = gin.config_str(max_line_length=120)
     gin.clear_config()
-    trust.check(recorded, "config.gin")
+    trust.check(recorded, SOURCE)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def configurables():
 
 def refused(text):
     try:
-        trust.check(text, "config.gin")
+        trust.check(text, SOURCE)
     except UserError as error:
         assert "--trust_imports" in error.sentence
         return True
@@ -301,7 +302,7 @@ def test_what_passes_the_check_names_nothing_else(text):
     """Gin applies it afterwards, and may read it differently from the check."""
     gin.clear_config()
     try:
-        trust.check(text, "config.gin")
+        trust.check(text, SOURCE)
     except UserError:
         return
     before = set(sys.modules)
