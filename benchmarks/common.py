@@ -72,6 +72,13 @@ def report(**values: Any) -> None:
     print(json.dumps(rounded), flush=True)
 
 
+def interval_of_mean(values: np.ndarray, coverage: float) -> list[float]:
+    """Percentile bootstrap interval of the mean."""
+    draws = np.random.default_rng(0).choice(values, (10_000, len(values))).mean(1)
+    tail = 50 * (1 - coverage)
+    return [float(value) for value in np.percentile(draws, [tail, 100 - tail])]
+
+
 def make_learner(size: str, bindings: list[str]) -> Any:
     """A learner of `atari.gin`, `atari_small.gin` or, for trying things out, 'tiny'.
 

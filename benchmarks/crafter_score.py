@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-from common import report
+from common import interval_of_mean, report
 
 from dreamer_tf.environments.crafter import Crafter
 from dreamer_tf.experiment import command_line
-from dreamer_tf.scores import bootstrap, crafter
+from dreamer_tf.scores import crafter
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("runs", None, "Base directories of runs, with wildcards.")
@@ -49,13 +49,12 @@ def main(_) -> int:
             path.write_text(json.dumps(run._asdict() | {"score": run.score}, indent=1) + "\n")
     for config in sorted({run.config for run in found}):
         scores = np.array([run.score for run in found if run.config == config])
-        (means,) = bootstrap.resample([scores], 10_000)
         report(
             benchmark="crafter_score",
             config=config,
             seeds=len(scores),
             mean=float(scores.mean()),
-            interval=[float(end) for end in bootstrap.percentiles(means.mean(1))],
+            interval=interval_of_mean(scores, 0.95),
         )
     return 0
 

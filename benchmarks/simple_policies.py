@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from absl import app, flags
-from common import report
+from common import interval_of_mean, report
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("game", "KungFuMaster", "As in AtariEnvironment.game_name.")
@@ -30,13 +30,6 @@ def play(environment, games: int, choose: Callable[[], int]) -> np.ndarray:
             returns[game] += reward
             ended = terminated or truncated
     return returns
-
-
-def interval_of_mean(returns: np.ndarray, coverage: float) -> list[float]:
-    """Percentile bootstrap interval of the mean return."""
-    draws = np.random.default_rng(0).choice(returns, (10_000, len(returns))).mean(1)
-    tail = 50 * (1 - coverage)
-    return [float(value) for value in np.percentile(draws, [tail, 100 - tail])]
 
 
 def main(_) -> None:

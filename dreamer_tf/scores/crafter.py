@@ -51,10 +51,7 @@ def success_rates(unlocked: Sequence[Mapping[str, float]]) -> dict[str, float]:
     Args:
       unlocked: of each episode, 1 or 0 by the name of the achievement, as in Crafter's `info`.
     """
-    return {
-        name: 100 * float(np.mean([episode[name] > 0 for episode in unlocked]))
-        for name in ACHIEVEMENTS
-    }
+    return {name: _percent([episode[name] for episode in unlocked]) for name in ACHIEVEMENTS}
 
 
 def runs(
@@ -76,7 +73,7 @@ def runs(
         if steps is not None:
             rows = rows[rows.steps <= steps]
         values = {
-            name: of_name.value.to_numpy() > 0
+            name: of_name.value.to_numpy()
             for name, of_name in rows.groupby(rows.metric.str.removeprefix(_PREFIX))
             if name in ACHIEVEMENTS
         }
@@ -86,7 +83,12 @@ def runs(
                 f"{directory} has no finished episode of Crafter{within}: name runs of crafter.gin "
                 "that have finished an episode of training."
             )
-        rates = {name: 100 * float(values[name].mean()) for name in ACHIEVEMENTS}
+        rates = {name: _percent(values[name]) for name in ACHIEVEMENTS}
         episodes = len(values[ACHIEVEMENTS[0]])
         found.append(Run(config, int(seed), int(rows.steps.max()), episodes, rates))
     return found
+
+
+def _percent(unlocked: Sequence[float] | np.ndarray) -> float:
+    """Percent of the episodes that unlocked one achievement."""
+    return 100 * float(np.mean(np.asarray(unlocked) > 0))
