@@ -33,7 +33,7 @@ class LogOdds(keras.layers.Layer):
 
     def call(self, logits: tf.Tensor) -> tf.Tensor:
         """Logits [..., *shape] in any precision -> the same in float32, moved."""
-        return tf.cast(logits, tf.float32) + self._log_odds.value
+        return logits + self._log_odds.value  # Keras has cast them
 
     def start(self, targets: tf.Tensor, update: tf.Tensor) -> None:
         """Takes over the log-odds of a batch, if it is the first one of a new model.
