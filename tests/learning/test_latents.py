@@ -53,9 +53,11 @@ def test_latents_see_sparse_planes_unless_all_begins_with_even_odds(even, monkey
     configure(*SIZES)
     space = gymnasium.spaces.Dict({"planes": gymnasium.spaces.Box(0, 1, PLANES, bool)})
     learner, rng = Learner(space, gymnasium.spaces.Discrete(3), seed=0), np.random.default_rng(0)
-    for _ in range(600):
+    for update in range(1, 601):
         metrics = learner.update(dots(rng))
-    entropy, kl = float(metrics["posterior_entropy"]), float(metrics["kl"])
+        entropy, kl = float(metrics["posterior_entropy"]), float(metrics["kl"])
+        if update in (50, 100, 400, 600):  # pytest -s shows the table of docs/learning.md
+            print(f"\n{even=} {update=} {kl=:.3f} {entropy=:.2f}", end="")
     if even:
         assert kl < 0.1 and entropy < 0.5  # nats, of 16.6 in all
     else:
