@@ -14,7 +14,8 @@ import time
 
 import numpy as np
 from absl import app, flags, logging
-from common import make_learner, random_sequences, report
+from common import report
+from learners import make_learner, random_sequences
 
 from dreamer_tf.experiment import cluster
 

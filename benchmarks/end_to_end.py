@@ -10,7 +10,8 @@ import os
 import tempfile
 
 from absl import app, flags
-from common import FILES, TINY, report
+from common import report
+from learners import FILES, TINY
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("size", "small", ["paper", "small", "tiny"], "Which model.")

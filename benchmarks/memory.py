@@ -9,16 +9,8 @@ the moment before the learner is made, so libraries do not count.
 
 import psutil
 from absl import app, flags
-from common import (
-    MODELS,
-    make_learner,
-    memory_parts,
-    model_bindings,
-    one_thread,
-    peak_memory_gib,
-    random_sequences,
-    report,
-)
+from common import one_thread, peak_memory_gib, report
+from learners import MODELS, make_learner, memory_parts, model_bindings, random_sequences
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("model", "S", list(MODELS), "Of the table in common.py.")

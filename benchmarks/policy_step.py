@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 from absl import app, flags
-from common import ACTION_SPACE, IMAGE, OBSERVATION_SPACE, make_learner, report
+from common import report
+from learners import ACTION_SPACE, IMAGE, OBSERVATION_SPACE, make_learner
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("size", "paper", ["paper", "small", "tiny"], "Which model.")

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from absl import app, flags
-from common import make_learner, matmul_rate, random_sequences, report, use_cores
+from common import report, use_cores
+from learners import make_learner, matmul_rate, random_sequences
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch", 8, "B, sequences.")

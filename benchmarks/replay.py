@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 from absl import app, flags
-from common import ACTION_SPACE, IMAGE, OBSERVATION_SPACE, report
+from common import report
+from learners import ACTION_SPACE, IMAGE, OBSERVATION_SPACE
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("capacity", 400_000, "Steps that are stored; 4.1 kB each.")

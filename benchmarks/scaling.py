@@ -13,7 +13,8 @@ import time
 
 import numpy as np
 from absl import app, flags
-from common import (
+from common import one_thread, report
+from learners import (
     ACTION_SPACE,
     IMAGE,
     MODELS,
@@ -22,9 +23,7 @@ from common import (
     make_learner,
     memory_parts,
     model_bindings,
-    one_thread,
     random_sequences,
-    report,
 )
 
 FLAGS = flags.FLAGS

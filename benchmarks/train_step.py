@@ -9,16 +9,8 @@ import time
 
 import numpy as np
 from absl import app, flags
-from common import (
-    count_flops,
-    make_learner,
-    matmul_rate,
-    peak_memory_gib,
-    random_sequences,
-    report,
-    seconds_since_process_start,
-    use_cores,
-)
+from common import peak_memory_gib, report, seconds_since_process_start, use_cores
+from learners import count_flops, make_learner, matmul_rate, random_sequences
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch", 16, "B, sequences.")

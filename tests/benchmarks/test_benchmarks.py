@@ -173,8 +173,8 @@ def test_memory(tmp_path):
 def test_flops_of_the_papers_sizes():
     """791e9 at B = 16 and T = 50, the number of the design."""
     code = (
-        "import common; learner = common.make_learner('paper', []); "
-        "print(common.count_flops(learner, 16, 50) / 1e9)"
+        "import learners; learner = learners.make_learner('paper', []); "
+        "print(learners.count_flops(learner, 16, 50) / 1e9)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=DIRECTORY, capture_output=True, text=True, timeout=200
