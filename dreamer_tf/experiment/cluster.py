@@ -27,10 +27,6 @@ _TASKS, _RANK = "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"
 _NODES, _TASKS_PER_NODE = "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE"
 # Ports of workers that SLURM or a sweep starts: free for users, below those that Linux gives out.
 _FIRST_PORT, _PORTS = 20_000, 10_000
-_EXAMPLE = (
-    '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
-    '"task": {"type": "worker", "index": 0}}'
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +40,9 @@ class Cluster:
     def count(self) -> int:
         """Number of workers."""
         return len(self.addresses)
+
+
+_EXAMPLE = Cluster(["host1:12345", "host2:12345"], 0)
 
 
 def configured() -> Cluster | None:
@@ -73,8 +72,9 @@ def find(environment: Mapping[str, str]) -> Cluster:
         return _from_slurm(environment)
     raise UserError(
         f"configure_devices.strategy is '{STRATEGY}', but nothing says where the workers are: set "
-        f"{VARIABLE}='{_EXAMPLE}' with another index for each worker, or start them with srun "
-        "--ntasks or `python -m dreamer_tf.sweep --workers_per_run`, or set the strategy to None."
+        f"{VARIABLE}='{to_text(_EXAMPLE)}' with another index for each worker, or start them with "
+        "srun --ntasks or `python -m dreamer_tf.sweep --workers_per_run`, or set the strategy to "
+        "None."
     )
 
 
@@ -125,7 +125,7 @@ def _from_text(text: str) -> Cluster:
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise UserError(
             f"{VARIABLE} cannot be used ({type(error).__name__}: {error}): write it as "
-            f"{VARIABLE}='{_EXAMPLE}'."
+            f"{VARIABLE}='{to_text(_EXAMPLE)}'."
         ) from error
     return Cluster(addresses, index)
 

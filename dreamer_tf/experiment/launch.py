@@ -358,7 +358,7 @@ def _longer(runner: DreamerRunner, base_dir: str) -> list[str]:
     """The command that goes on with a finished run."""
     if not runner.finished or gin.query_parameter(FACTORY) is None:
         return []
-    needed = trust.flags(gin.config_str(max_line_length=120))
+    needed = trust.flags()
     if "--trust_imports" in needed:  # only its first command can resume it
         return []
     iterations = gin_files.parameter("Runner.num_iterations", 1)
@@ -412,5 +412,5 @@ def _evaluate(runner: DreamerRunner, base_dir: str) -> str:
     words = [f"{python()} -m dreamer_tf.evaluate --base_dir={base_dir} --episodes=10"]
     if runner.environment.records:
         words.append("--video=episode.gif")
-    words += trust.flags(gin.config_str(max_line_length=120))
+    words += trust.flags()
     return " ".join(words)

@@ -122,8 +122,9 @@ def check(text: str, source: str) -> None:
         checker.statement(statement)
 
 
-def flags(text: str) -> list[str]:
-    """The flags that `evaluate` and `dream` need for a configuration of this process."""
+def flags() -> list[str]:
+    """The flags that `evaluate` and `dream` need for the configuration of this process."""
+    text = gin.config_str(max_line_length=120)
     statements = gin_text.statements(text, "the configuration")
     modules = {
         item.module for item in statements if isinstance(item, config_parser.ImportStatement)

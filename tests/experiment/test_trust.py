@@ -73,13 +73,13 @@ def test_modules_are_imported_by_name_or_refused_with_a_sentence(tmp_path, monke
 
 def test_the_flags_that_a_configuration_needs():
     bind("RSSM.units = 5")
-    assert trust.flags(gin.config_str()) == []
+    assert trust.flags() == []
     bind("DreamerRunner.create_environment_fn = @my_environment")
-    assert trust.flags(gin.config_str()) == [f"--import={__name__}"]
+    assert trust.flags() == [f"--import={__name__}"]
     bind("import tests.helpers")
-    assert trust.flags(gin.config_str()) == [f"--import={__name__}", "--import=tests.helpers"]
+    assert trust.flags() == [f"--import={__name__}", "--import=tests.helpers"]
     bind("RSSM.latent = @Logger()")
-    assert trust.flags(gin.config_str()) == ["--trust_imports"]
+    assert trust.flags() == ["--trust_imports"]
 
 
 def test_a_working_directory_inside_the_run_is_warned_about(tmp_path, monkeypatch, capsys):
