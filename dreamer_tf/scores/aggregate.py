@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import bootstrap, cache, curves
+from dreamer_tf.scores import bootstrap, cache, curves, names, scales
 
 # Game -> score of every run; a table of scores of one agent.
 Scores = Mapping[str, Sequence[float]]
@@ -36,12 +36,14 @@ def reference(game: str, standard: str) -> tuple[float, float]:
     """Scores that become 0 and 1.
 
     Args:
-      game: its key.
+      game: its key. A task of the control suite has 0 and the highest possible return.
       standard: 'Gamer' or 'Record'.
 
     Raises:
       UserError: there is no such score for the game.
     """
+    if names.is_of_the_suite(game):
+        return 0.0, scales.HIGHEST
     row = _references().get(game, {})
     if standard not in row or "Random" not in row:
         raise UserError(f"There is no {standard.lower()} score for the game '{game}'.")
@@ -257,3 +259,19 @@ def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
         return Interval(float(array[0]), float(array[0]), float(array[0]))
     [low], [high] = bootstrap.mean_intervals(array[None], reps)
     return Interval(float(array.mean()), float(low), float(high))
+
+
+def mean_lead(left: Sequence[float], right: Sequence[float]) -> Interval:
+    """How far one mean over runs is above another, with the 95% interval of Welch's t test.
+
+    Few runs are usual on a single game, where a bootstrap interval is too narrow. With a single run
+    there is no interval: its ends are the value.
+    """
+    from scipy import stats
+
+    one, other = np.asarray(left, float), np.asarray(right, float)
+    value = float(one.mean() - other.mean())
+    if min(len(one), len(other)) < 2 or not (one.std() or other.std()):
+        return Interval(value, value, value)
+    ends = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    return Interval(value, float(ends.low), float(ends.high))

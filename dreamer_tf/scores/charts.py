@@ -7,13 +7,8 @@ import numpy as np
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.scores import aggregate, bootstrap, curves, names
-from dreamer_tf.scores.report import (
-    Report,
-    common_scores,
-    fewest_runs,
-    grouped,
-    value_range,
-)
+from dreamer_tf.scores.report import Report, grouped, value_range
+from dreamer_tf.scores.standings import Standings
 
 _POINTS = 40  # of a drawn curve
 _SINGLES = 60  # with more runs than this, single runs are not drawn
@@ -23,14 +18,14 @@ _SINGLES = 60  # with more runs than this, single runs are not drawn
 TAUS = np.unique(np.concatenate([np.linspace(0.0, 8.0, 65), np.geomspace(0.01, 100.0, 57)]))
 
 
-def profile_points(report: Report, taus: np.ndarray = TAUS) -> list[dict[str, Any]]:
+def profile_points(standings: Standings, taus: np.ndarray = TAUS) -> list[dict[str, Any]]:
     """Performance profiles with pointwise 95% stratified bootstrap intervals."""
-    scores, common = common_scores(report)
-    if not common:
+    if not standings.games:
         return []
     points = []
-    for agent, profile in aggregate.performance_profiles(scores, common, taus).items():
-        several = fewest_runs(scores[agent], common) > 1
+    found = aggregate.performance_profiles(standings.scores, standings.games, taus)
+    for agent, profile in found.items():
+        several = agent not in standings.single
         for tau, (share, low, high) in zip(taus.tolist(), profile.tolist(), strict=True):
             point = {"agent": agent, "score": tau, "share": share}
             points.append(point | ({"low": low, "high": high} if several else {}))
@@ -133,10 +128,13 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
 def difference_points(
     rows: Sequence[dict[str, Any]], left: str, right: str
 ) -> list[dict[str, Any]]:
-    """Difference of gamer normalized scores for each game, the largest first (figure E1)."""
+    """Difference of normalized scores for each game, the largest first (figure E1)."""
     scores = {(row["game"], row["agent"]): row.get("score") for row in rows}
     points = []
-    for game in sorted({row["game"] for row in rows} & set(aggregate.games())):
+    known = set(aggregate.games())
+    for game in sorted({row["game"] for row in rows}):
+        if game not in known and not names.is_of_the_suite(game):
+            continue
         ours, theirs = scores.get((game, left)), scores.get((game, right))
         if ours is None or theirs is None:
             continue
@@ -149,13 +147,22 @@ def difference_points(
     return sorted(points, key=lambda point: -point["difference"])
 
 
-def aggregates_over_frames(report: Report, over: Sequence[str], count: int = 12) -> list[dict]:
-    """The paper's four aggregates at points of training (figure 4), with intervals."""
+def aggregates_over_frames(
+    report: Report, agents: Sequence[str], over: Sequence[str], count: int = 12
+) -> list[dict]:
+    """The paper's four aggregates at points of training (figure 4), with intervals.
+
+    Args:
+      report: has the curves.
+      agents: labels of agents that have all of the games.
+      over: games; there are no points without any.
+      count: number of points.
+    """
     if not over:
         return []
     points = []
     groups = grouped(report.all)
-    for agent in report.agents:
+    for agent in agents:
         found = [curve for game in over for curve in groups[game, agent]]
         for frames in np.linspace(0, max(curve.frames[-1] for curve in found), count + 1)[1:]:
             scores: dict[str, list[float]] = {}

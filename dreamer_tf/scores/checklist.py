@@ -1,10 +1,11 @@
 """What a careful reviewer asks about a comparison, answered from its score files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from dreamer_tf.scores import curves, names, verdict
+from dreamer_tf.scores import bootstrap, budgets, curves, names
 from dreamer_tf.scores.report import Report, grouped, value_range, whole_runs
+from dreamer_tf.scores.standings import Standings
 from dreamer_tf.storage import identity
 
 _HOURS = 1e6  # no run takes longer
@@ -53,12 +54,12 @@ def setting(protocol: str) -> Setting:
     return found
 
 
-def answers(report: Report, over: Sequence[str], called: dict[str, str]) -> list[Answer]:
+def answers(report: Report, standings: Standings, called: dict[str, str]) -> list[Answer]:
     """The list, filled in.
 
     Args:
       report: what is compared.
-      over: games that all agents have.
+      standings: of the report.
       called: label -> what the page calls the agent.
     """
     by_agent: dict[str, list[curves.Curve]] = {}
@@ -69,8 +70,9 @@ def answers(report: Report, over: Sequence[str], called: dict[str, str]) -> list
         _same_protocol(by_agent),
         _evaluation(by_agent),
         _seeds(report),
-        _intervals(report, over),
-        _equal_frames(report, over, called),
+        *_means(report),
+        *_intervals(report, standings),
+        _equal_frames(report, standings),
         Answer(
             "Did all agents have the same budget for tuning?",
             "unknown",
@@ -82,13 +84,13 @@ def answers(report: Report, over: Sequence[str], called: dict[str, str]) -> list
 
 def _atari(by_agent: dict[str, list[curves.Curve]]) -> list[Answer]:
     questions = {
-        "sticky_actions": ("Are actions sticky for all agents?", "without sticky actions"),
+        "sticky_actions": ("Atari: are actions sticky for all agents?", "without sticky actions"),
         "full_action_space": (
-            "Do all agents choose from all 18 actions?",
+            "Atari: do all agents choose from all 18 actions?",
             "only the actions that the game uses",
         ),
         "lives_hidden": (
-            "Is it hidden from all agents when a life is lost?",
+            "Atari: is it hidden from all agents when a life is lost?",
             "a lost life ends an episode of training",
         ),
     }
@@ -114,7 +116,7 @@ def _of_all(question: str, values: dict[str, set], wanted: bool | str, otherwise
         return Answer(question, "no", f"{names.listed(other)}: {otherwise}.")
     if silent:
         return Answer(question, "unknown", f"The source does not say it of {names.listed(silent)}.")
-    return Answer(question, "yes", "So say the protocols of all curves.")
+    return Answer(question, "yes", "So say the protocols of all curves that are asked about.")
 
 
 def _same_protocol(by_agent: dict[str, list[curves.Curve]]) -> Answer:
@@ -122,6 +124,10 @@ def _same_protocol(by_agent: dict[str, list[curves.Curve]]) -> Answer:
     question = "Do all agents have one protocol?"
     if "unknown" in found:
         return Answer(question, "unknown", "The source of some curves does not name it.")
+    varied = [name for name in found if name.split(",")[0] in curves.VARIED]
+    if varied and len(by_agent) > 1:
+        because = curves.VARIED[varied[0].split(",")[0]]
+        return Answer(question, "no", f"{varied[0]}: {because}.")
     if len(found) == 1:
         return Answer(question, "yes", f"It is {found[0]}.")
     suites = {curves.suite(c.game): set[str]() for several in by_agent.values() for c in several}
@@ -179,20 +185,40 @@ def _seeds(report: Report) -> Answer:
     )
 
 
-def _intervals(report: Report, over: Sequence[str]) -> Answer:
-    question = "Does every aggregate have an interval?"
-    if not over:
-        return Answer(question, "no", "There is no aggregate.")
+def _means(report: Report) -> list[Answer]:
+    """Of the intervals of single games."""
+    counts = [count for count in _run_counts(report) if count > 1]
+    if not counts:
+        return []
+    share = bootstrap.coverage(min(counts))
+    return [
+        Answer(
+            "Do the 95% intervals of single games hold 95%?",
+            "yes" if share >= 0.9 else "no",
+            f"With {names.number_of(min(counts), 'run')}, a bootstrap interval of the mean holds "
+            f"the true mean in about {share:.0%} of cases.",
+        )
+    ]
+
+
+def _intervals(report: Report, standings: Standings) -> list[Answer]:
+    """Of the aggregates; nothing where there are none."""
+    if len(standings.games) < 2:
+        return []
     groups = grouped(report.all)
-    single = sum(len(whole_runs(groups[g, a])) < 2 for g in over for a in report.agents)
+    single = sum(
+        len(whole_runs(groups[game, agent])) < 2
+        for game in standings.games
+        for agent in standings.scores
+    )
     because = "95% stratified bootstrap intervals, from runs resampled within each game."
     if single:
         because = f"{names.number_of(single, 'pair')} of a game and an agent with a single run."
-    return Answer(question, "no" if single else "yes", because)
+    return [Answer("Does every aggregate have an interval?", "no" if single else "yes", because)]
 
 
-def _equal_frames(report: Report, over: Sequence[str], called: dict[str, str]) -> Answer:
-    frames = verdict.budgets(report, over or report.games)
+def _equal_frames(report: Report, standings: Standings) -> Answer:
+    frames = budgets.frames(report, standings.games if len(standings.games) > 1 else None)
     ends = [names.frames(value) for value in (min(frames.values()), max(frames.values()))]
     equal = max(frames.values()) <= 1.02 * min(frames.values())
     because = f"All have {ends[1]}." if ends[0] == ends[1] else f"From {ends[0]} to {ends[1]}."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
-from dreamer_tf.scores import charts, curves, page, report, subsets, tables, wins
+from dreamer_tf.scores import charts, curves, page, report, standings, subsets, tables, wins
 from dreamer_tf.scores.names import listed
 
 FORMATS = ("html", "md", "csv", "png")
@@ -39,6 +39,12 @@ def collect(request: Request) -> report.Report:
     # Without games or runs, everything published is shown.
     games = set(chosen) or ({curve.game for curve in runs} if runs else None)
     baselines = curves.published(names, games)
+    if games is None and {curve.agent for curve in baselines} != set(names):
+        # Some of these agents were only measured on the control suite; perhaps all of them there.
+        tasks = curves.published(names, curves.control_suite_tasks())
+        alike = {curve.agent for curve in tasks} == set(names)
+        baselines = tasks if alike else baselines + tasks
+    baselines = [_as_the_paper_compares(curve) for curve in baselines]
     if request.frames is not None:
         short = sum(not curve.covers(request.frames) for curve in runs)
         if short:
@@ -47,7 +53,7 @@ def collect(request: Request) -> report.Report:
     if not request.mixed:
         curves.check_comparable(runs)
         curves.check_published([*runs, *baselines])
-    found = report.Report(runs, baselines, subset=request.subset)
+    found = report.Report(runs, baselines, subset=request.subset, frames=request.frames)
     absent += _absent(request, found, chosen, names)
     if not found.all:
         nothing = f"There is nothing to compare{_limit(request)}: add --runs or --baselines."
@@ -67,6 +73,13 @@ def _own(request: Request) -> tuple[list[curves.Curve], list[str]]:
     if request.runs and not runs:
         raise UserError(f"None of the runs has returns of --phase={request.phase}.")
     return runs, absent
+
+
+def _as_the_paper_compares(curve: curves.Curve) -> curves.Curve:
+    """Leaves out the last point that some of the DreamerV2 runs have."""
+    of_the_paper = not curves.PUBLISHED[curve.agent].apart and curve.game in curves.atari_games()
+    end = curves.COMPARED_AT
+    return curve.until(end) if of_the_paper and curve.end > end else curve
 
 
 def _until(found: Sequence[curves.Curve], frames: int) -> list[curves.Curve]:
@@ -168,7 +181,7 @@ def _rows(found: report.Report, form: str, table: str) -> list[dict[str, Any]]:
         return _win_rows(found)
     if table == "predicted":
         return subsets.rows(found, found.subset)
-    rows, _ = report.aggregate_rows(found)
+    rows = standings.aggregate_rows(found, standings.compute(found))
     if not rows:
         raise UserError(
             "No Atari game with reference scores has runs of all agents, so there are no "

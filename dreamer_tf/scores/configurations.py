@@ -63,12 +63,12 @@ def names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
     """
     found: dict[tuple[str, str], str] = {}
     for agent in dict.fromkeys(run.agent for run in runs):
-        several = _configurations([run for run in runs if run.agent == agent])
-        if _is_ambiguous([run for run in runs if run.agent == agent]):
-            words = _words(several)
-        else:
-            words = [_label(configuration) for configuration in several]
-        for configuration, text in zip(several, words, strict=True):
+        of_agent = [run for run in runs if run.agent == agent]
+        ambiguous = _ambiguous(of_agent)
+        alike = _configurations([run for run in of_agent if run.configuration in ambiguous])
+        others = _configurations([run for run in of_agent if run.configuration not in ambiguous])
+        texts = [*zip(alike, _words(alike), strict=True), *((one, _label(one)) for one in others)]
+        for configuration, text in texts:
             name = f"{agent} ({text})" if text else agent
             found[agent, configuration.name] = name
     return found
@@ -107,12 +107,12 @@ def _configurations(runs: Sequence[Run]) -> list[_Configuration]:
     ]
 
 
-def _is_ambiguous(runs: Sequence[Run]) -> bool:
-    """Whether an agent has several configurations among runs that are compared."""
+def _ambiguous(runs: Sequence[Run]) -> set[str]:
+    """Configurations of an agent that have others beside them among runs that are compared."""
     suites: dict[str, set[str]] = {}
     for run in runs:
         suites.setdefault(run.suite, set()).add(run.configuration)
-    return any(len(found) > 1 for found in suites.values())
+    return set().union(*(found for found in suites.values() if len(found) > 1))
 
 
 def _record(name: str, directories: Sequence[str]) -> _Record | None:
@@ -138,6 +138,8 @@ def _label(configuration: _Configuration) -> str:
 
 def _words(several: Sequence[_Configuration]) -> list[str]:
     """A label, what differs from the reference, or the directories; all of them different."""
+    if not several:
+        return []
     reference = min(several, key=_size)
     places = _places(several)
     words = []

@@ -14,8 +14,12 @@ from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import configurations, names, score_files
 from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
 from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
+from dreamer_tf.scores.published import VARIED as VARIED
 
 FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
+# Where the DreamerV2 paper compares. Some of its runs have a later point, of less than 1M frames.
+COMPARED_AT = 199e6
+NEAR = 0.05  # two numbers of frames that differ by less count as one
 
 
 class Curve(NamedTuple):
@@ -30,6 +34,22 @@ class Curve(NamedTuple):
     frames: np.ndarray  # [K], ascending
     values: np.ndarray  # [K], mean returns
     gin_hash: str = ""
+    iterations: int | None = None  # complete ones of our runs; None for others
+    budget: float = 0.0  # frames of training, where they are known to be others than the last ones
+    is_mean: bool = False  # a published mean over runs, so nobody knows how they differ
+
+    @property
+    def end(self) -> float:
+        """Frames of training."""
+        return self.budget or float(self.frames[-1])
+
+    @property
+    def length(self) -> float:
+        """How long the run is, to be compared with others of its agent on its game.
+
+        Our iterations end with whole episodes, so complete runs have different frames.
+        """
+        return self.end if self.iterations is None else float(self.iterations)
 
     def at(self, frames: float) -> float:
         """The last value up to a number of frames; NaN if there is none."""
@@ -37,13 +57,24 @@ class Curve(NamedTuple):
         return float(self.values[index]) if index >= 0 else float("nan")
 
     def until(self, frames: float) -> "Curve":
-        """The curve up to a number of frames."""
-        seen = self.frames <= frames
-        return self._replace(frames=self.frames[seen], values=self.values[seen])
+        """The curve up to a number of frames that it covers.
+
+        It ends with the nearest point, if there is one within 5%; else with a point on the line
+        between its neighbors, because thinned curves have few points.
+        """
+        nearest = int(np.argmin(np.abs(self.frames - frames)))
+        if abs(self.frames[nearest] - frames) <= NEAR * frames:
+            seen, values = self.frames[: nearest + 1], self.values[: nearest + 1]
+        else:
+            before = self.frames <= frames
+            seen = np.append(self.frames[before], frames)
+            between = np.interp(frames, self.frames, self.values)
+            values = np.append(self.values[before], between)
+        return self._replace(frames=seen, values=values, iterations=None, budget=frames)
 
     def covers(self, frames: float) -> bool:
         """Whether the run has values at this point; it may end up to 5% earlier."""
-        return bool(self.frames[0] <= frames <= self.frames[-1] / 0.95)
+        return bool(self.frames[0] <= frames <= self.end / (1.0 - NEAR))
 
 
 _ALIASES = {"ballincupcatch": "cupcatch"}  # of the suite, and of DreamerV2's score files
@@ -80,6 +111,14 @@ def directory() -> Path:
 def table(name: str) -> list[dict[str, object]]:
     """A table of `baselines/`: 'table_1', 'table_2', 'table_k1' or 'reference_scores'."""
     return json.loads((directory() / f"{name}.json").read_text())
+
+
+@functools.cache
+def control_suite_tasks() -> tuple[str, ...]:
+    """Keys of the tasks of the control suite with published scores."""
+    files = (_dreamerv3(name) for name in ("dmc_vision", "dmc_proprio"))
+    rows = {str(row["Game"]) for found in files for row in found}
+    return tuple(sorted(rows | {game_key(p.stem) for p in _published_files(("control_suite",))}))
 
 
 @functools.cache
@@ -129,7 +168,8 @@ def _published_curve(
 ) -> Curve:
     known = facts(agent, game, atari=game in atari_games())
     points = (np.array(frames, float), np.array(values, float))
-    return Curve(agent, game, str(run), known.phase, known.protocol, "published", *points)
+    curve = Curve(agent, game, str(run), known.phase, known.protocol, "published", *points)
+    return curve._replace(budget=known.budget, is_mean=known.is_mean)
 
 
 @functools.cache
@@ -259,6 +299,7 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
             np.array([score.frames for score in scores], float),
             np.array([score.value for score in scores], float),
             configuration,
+            scores[-1].iteration + 1,
         )
         for (agent, game, seed, protocol, configuration), scores in groups.items()
     ]

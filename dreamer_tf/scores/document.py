@@ -58,7 +58,8 @@ class Canvas:
     def legend(self) -> str:
         """The colors of all agents; charts have no legend of their own."""
         items = (
-            f'<li><i style="border-color: {specs.color(number)}"></i>{html.escape(agent)}</li>'
+            f'<li><i class="{_line(number)}" style="border-color: {specs.color(number)}"></i>'
+            f"{html.escape(agent)}</li>"
             for number, agent in enumerate(self.agents)
         )
         return f'<ul class="legend">{"".join(items)}</ul>'
@@ -68,6 +69,11 @@ class Canvas:
         parsed = {name: json.loads(text) for text, name in self._specs.items()}
         found = {"agents": self.agents, "specs": parsed, "places": self._places}
         return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _line(number: int) -> str:
+    """How the line of an agent is drawn in a legend, as `specs.lines` does."""
+    return ("", "second", "third", "fourth")[number // specs.COLORS % 4]
 
 
 def assemble(title: str, sections: Sequence[Section], canvas: Canvas, subtitle: str = "") -> str:

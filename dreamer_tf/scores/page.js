@@ -74,8 +74,8 @@ function sortBy(header) {
 for (const header of document.querySelectorAll("table.games thead th")) {
   header.querySelector("button")?.addEventListener("click", () => sortBy(header));
 }
-for (const box of document.querySelectorAll("input[data-ends]")) {
-  const show = () => document.getElementById(box.dataset.ends).classList.toggle("ends", box.checked);
+for (const box of document.querySelectorAll("input[data-show]")) {
+  const show = () => document.getElementById("games").classList.toggle(box.dataset.show, box.checked);
   box.addEventListener("change", show);
   show();
 }

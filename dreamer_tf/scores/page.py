@@ -9,27 +9,27 @@ from typing import Any
 from dreamer_tf import version
 from dreamer_tf.errors import UserError
 from dreamer_tf.scores import (
+    budgets,
     checklist,
     curves,
     games_table,
     names,
     page_charts,
     printed,
+    scales,
     specs,
+    standings,
     subsets,
     tables,
     verdict,
 )
 from dreamer_tf.scores.document import Canvas, Section, assemble, paragraph, table
-from dreamer_tf.scores.report import Report, aggregate_rows, game_rows, label, origin_rows
+from dreamer_tf.scores.report import Report, game_rows, label, origin_rows
 from dreamer_tf.storage.files import read_bytes
 
 _CONFIG_BYTES = 1 << 20  # the most that a shown configuration may have
+_LONG = 500  # characters of a part of the first screen that is shown at once
 _OPEN_RUNS = 30  # of ours; more of them are listed behind a click
-_NORMALIZED = (
-    "0 is random play, 1 is a human gamer. Scores are normalized for each game and run, and every "
-    "game has the same weight."
-)
 
 
 def to_html(report: Report) -> str:
@@ -43,10 +43,10 @@ def to_html(report: Report) -> str:
     """
     called = names.agents(report.agents)
     canvas = Canvas(list(called.values()))
-    rows, common = aggregate_rows(report)
-    if len(common) < 2:  # the aggregate of one game is the score of that game
-        rows, common = [], []
-    page = page_charts.Page(report, game_rows(report), rows, common, called, canvas)
+    found = standings.compute(report)
+    # The aggregate of one game is the score of that game.
+    rows = standings.aggregate_rows(report, found) if len(found.games) > 1 else []
+    page = page_charts.Page(report, found, game_rows(report), rows, called, canvas)
     sections = [section for build in _BUILDERS for section in build(page)]
     return assemble(_title(page), sections, canvas, _subtitle(page))
 
@@ -87,33 +87,50 @@ def _subtitle(page: page_charts.Page) -> str:
 
 
 def _first_screen(page: page_charts.Page) -> Iterator[Section]:
-    answer, *more = verdict.sentences(page.report, page.common, page.called)
+    answer, *more = verdict.sentences(page.report, page.standings, page.called)
     text = paragraph(answer, "answer") + (paragraph(" ".join(more)) if more else "")
     caveats = verdict.caveats(page.report, page.called)
     if caveats:
-        text += paragraph(" ".join(caveats), "note")
-    absent = [*verdict.gaps(page.games, page.called), *page.report.absent]
+        text += _folded("Protocols or returns differ", paragraph(" ".join(caveats), "note"))
+    absent = [*page.report.absent, *verdict.gaps(page.games, page.called)]
     if absent:
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in absent)
-        text += f'<h3>Missing</h3><ul class="plain note">{items}</ul>'
+        body = _folded(
+            "Not every agent has a score on every game", f'<ul class="plain note">{items}</ul>'
+        )
+        text += f"<h3>Missing</h3>{body}"
     dots = _returns_of_one(page)
-    for statistic, title in (("IQM", "Interquartile mean"), ("gamer_median", "Median")):
+    for statistic, title in (
+        ("IQM", "Interquartile mean"),
+        (page.standings.scale.statistics["gamer_median"], "Median"),
+    ):
         points = _estimates(page, statistic)
         if points:
             columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
             best = sorted(points, key=lambda point: -point["value"])
             order = [page.called[point["agent"]] for point in best]
-            spec = specs.dots(page.agents, columns, "gamer normalized score", rows=order)
+            spec = specs.dots(page.agents, columns, page.standings.scale.title, rows=order)
             dots += page.canvas.figure(f"{title} over games", spec, columns)
     if dots:
-        text_below = f"{_NORMALIZED} Bars are 95% stratified bootstrap intervals."
+        meaning = page.standings.scale.meaning.removeprefix("where ")
+        text_below = (
+            f"Normalized scores: {meaning}. They are normalized for each game and run, and every "
+            "game has the same weight. Bars are 95% stratified bootstrap intervals"
+            + (", for agents with several runs of each game." if page.standings.single else ".")
+        )
         if not page.aggregates:
             text_below = "Last returns, means over runs. Bars are 95% bootstrap intervals."
-        frames = verdict.budgets(page.report, page.common or page.report.games)
-        if len(verdict.ranked(frames)) < len(frames):
+        if len(budgets.groups(budgets.frames(page.report, page.common or None))) > 1:
             text_below += " Not all agents have as many frames: see the text and the table."
         dots = f'<div><div class="pair">{dots}</div>{paragraph(text_below, "note")}</div>'
     yield Section("", f'<section class="first"><div>{text}</div>{dots}</section>')
+
+
+def _folded(summary: str, body: str) -> str:
+    """What is long stands behind a click, so that the scores come soon."""
+    if len(body) <= _LONG:
+        return body
+    return f'<details class="note"><summary>{summary}</summary>{body}</details>'
 
 
 def _returns_of_one(page: page_charts.Page) -> str:
@@ -145,27 +162,17 @@ def _estimates(page: page_charts.Page, statistic: str) -> list[dict[str, Any]]:
 def _scores(page: page_charts.Page) -> Iterator[Section]:
     notes = printed.notes(page.report)
     noted = {row["game"] for row in notes}
-    yield Section("Scores", games_table.to_html(page.games, page.report, page.called, noted))
+    beside = printed.scores(page.report)
+    found = games_table.to_html(page.games, page.report, page.called, beside, noted)
+    yield Section("Scores", found)
     if not notes:
         return
-    early = [row for row in notes if row["ended early"]]
-    others = [
-        {key: row[key] for key in ("game", "agent", "here", "printed")}
-        for row in notes
-        if not row["ended early"]
-    ]
     body = paragraph(
         "Table K1 of the DreamerV2 paper (Hafner et al., 2021) prints scores that differ by more "
         f"than {printed.MARGIN:.0%} on {names.number_of(len(noted), 'game')}. This page leaves out "
         "runs that ended before 95% of the frames; the paper counts them with their last value."
     )
-    body += table(early, cell=_game_cell) if early else ""
-    if others:
-        body += (
-            f"<details><summary>{names.number_of(len(others), 'score')} where no run ended early: "
-            "the paper's are at 199M frames, these are the last ones</summary>"
-            f"{table(others, cell=_game_cell)}</details>"
-        )
+    body += table(notes, cell=_game_cell)
     yield Section("Beside the printed scores", f'<div id="noted">{body}</div>')
 
 
@@ -178,23 +185,19 @@ def _game_cell(column: str, value: Any) -> str:
 def _aggregates(page: page_charts.Page) -> Iterator[Section]:
     if not page.aggregates:
         return
-    rows = [
-        row | {"agent": page.called[str(row["agent"])], "phase": _returns(row["phase"])}
-        for row in tables.with_intervals(page.aggregates)
-    ]
-    for row in rows:
+    rows = []
+    for row in tables.with_intervals(page.aggregates):
         del row["protocol"]  # said where the numbers come from
+        row |= {"agent": page.called[str(row["agent"])], "phase": _returns(row["phase"])}
+        rows.append(row)
     yield Section(
         f"Aggregates over {names.number_of(len(page.common), 'game')}",
         paragraph(
-            "The mean and the median are of gamer normalized scores, the record means of scores "
-            "normalized by the human world record (section 3 of the DreamerV2 paper). The "
-            "interquartile mean leaves out the lowest and the highest quarter of all runs; the "
-            "optimality gap is the mean distance to 1 of what is below it (Agarwal et al., 2021). "
-            "The gamer mean mostly shows James Bond, whose reference scores are odd "
-            "(docs/baselines.md). "
-            "The 95% interval is below, if every game has several runs. Each agent is "
-            "compared at the end of its own runs."
+            (_ATARI if page.standings.scale is scales.ATARI else _CONTROL_SUITE)
+            + "The interquartile mean leaves out the lowest and the highest quarter of all runs; "
+            "the optimality gap is the mean distance to 1 of what is below it (Agarwal et al., "
+            "2021). The 95% interval is below, if every game has several runs."
+            + (" Each agent is compared at the end of its own runs." * (not page.report.frames))
         )
         + table(rows, "cards", _with_small),
     )
@@ -216,19 +219,21 @@ def _returns(phases: str) -> str:
 
 
 def _predicted(page: page_charts.Page) -> Iterator[Section]:
-    """Where 55 games are too many: the median that few of them predict."""
-    if len(page.common) == len(curves.benchmark_games()):
-        return
+    """The median that few games predict, beside the one over 55 games where it is known."""
     try:
         rows = subsets.rows(page.report, page.report.subset)
     except UserError:  # nobody has the games
         return
-    model = subsets.fit(page.report.subset)
+    subset = page.report.subset
+    model = subsets.fit(subset)
     body = paragraph(
         f"Predicted from {names.listed(map(names.game, model.games), 10)} (Aitchison et al., 2023) "
-        f"by a regression over {len(model.agents)} published agents; the interval covers 90% of "
-        "agents that it has not seen. It is too low for the protocol of Machado et al. (2018): it "
-        "ranks agents, and does not replace 55 games."
+        f"by a regression over {len(model.agents)} published agents (R2 {model.r_squared:.3f}). "
+        f"The {subsets.LEVEL:.0%} interval is a factor of {10**model.margin:.2f} up and down. It "
+        f"covers {subsets.covered(subset)} of these agents, each of them left out of the "
+        f"regression, but only {subsets.COVERED_HERE[subset]} of the {len(subsets.HERE)} agents "
+        "whose 55 games are published here: protocols differ. So it ranks agents of one protocol, "
+        "and does not replace 55 games."
     )
     rows = [row | {"agent": page.called[row["agent"]]} for row in rows]
     yield Section("Predicted median", body + table(rows, "cards"))
@@ -300,7 +305,8 @@ def _checklist(page: page_charts.Page) -> Iterator[Section]:
             return f'<span class="{value}">{signs[value]}</span>'
         return html.escape(str(value))
 
-    rows = [answer._asdict() for answer in checklist.answers(page.report, page.common, page.called)]
+    answers = checklist.answers(page.report, page.standings, page.called)
+    rows = [answer._asdict() for answer in answers]
     yield Section(
         "A reviewer's checklist",
         paragraph("Filled in from the score files. A no is a caveat, not a fault.")
@@ -308,6 +314,14 @@ def _checklist(page: page_charts.Page) -> Iterator[Section]:
     )
 
 
+_ATARI = (
+    "The mean and the median are of gamer normalized scores, the record means of scores normalized "
+    "by the human world record (section 3 of the DreamerV2 paper). The gamer mean mostly shows "
+    "James Bond, whose reference scores are odd (docs/baselines.md). "
+)
+_CONTROL_SUITE = (
+    "All are of returns divided by 1,000, the highest return that is possible on a task. "
+)
 _INTRODUCTION = (
     "Published curves are labelled as such. Dopamine's are training returns; its agents act with "
     "the minimal action set of each game. DreamerV2's are evaluation returns on Atari and training "

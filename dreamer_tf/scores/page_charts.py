@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from dreamer_tf.scores import charts, names, specs, verdict
+from dreamer_tf.scores import budgets, charts, names, scales, specs, verdict
 from dreamer_tf.scores.document import Canvas, Columns, Section, paragraph, table
 from dreamer_tf.scores.report import Report
+from dreamer_tf.scores.standings import Standings
 
 _BANDS = "Bands are 95% bootstrap intervals, where there are several runs."
 
@@ -14,11 +15,16 @@ class Page(NamedTuple):
     """What several sections show."""
 
     report: Report
+    standings: Standings
     games: list[dict[str, Any]]  # rows
-    aggregates: list[dict[str, Any]]  # rows
-    common: list[str]  # games that all agents have
+    aggregates: list[dict[str, Any]]  # rows; none for a single game
     called: dict[str, str]  # label -> what the page calls the agent
     canvas: Canvas
+
+    @property
+    def common(self) -> list[str]:
+        """Games of the aggregates."""
+        return self.standings.games if self.aggregates else []
 
     @property
     def agents(self) -> list[str]:
@@ -78,33 +84,41 @@ def learning_curves(page: Page) -> Iterator[Section]:
 
 
 def differences(page: Page) -> Iterator[Section]:
-    """Sorted differences of the first ranked agent and each other one."""
-    frames = verdict.budgets(page.report, page.report.games)
-    first, *others = verdict.ranked(frames) or [""]
-    figures = ""
+    """Sorted differences of the first agent of each group that is ranked, and each other one."""
+    groups = page.standings.groups
+    if not page.common:
+        groups = budgets.groups(budgets.frames(page.report), page.report.ours)
     numbers = {agent: number for number, agent in enumerate(page.called)}
-    for other in others:
-        points = charts.difference_points(page.games, first, other)
-        if len(points) < 2:
-            continue
-        columns: dict[str, list[Any]] = {
-            "game": [names.game(point["game"]) for point in points],
-            **{
-                name: [names.rounded(point[name]) for point in points]
-                for name in ("difference", "first", "second")
-            },
-        }
-        spec = specs.differences(
-            len(points), specs.color(numbers[first]), specs.color(numbers[other])
-        )
-        better = sum(point["difference"] > 0 for point in points)
-        caption = f"{page.called[first]} above {page.called[other]} on {better} of {len(points)}"
-        figures += page.canvas.figure(caption, spec, columns)
+    figures, leading = "", []
+    for first, *others in groups:
+        for other in others:
+            points = charts.difference_points(page.games, first, other)
+            if len(points) < 2:
+                continue
+            columns: dict[str, list[Any]] = {
+                "game": [names.game(point["game"]) for point in points],
+                **{
+                    name: [names.rounded(point[name]) for point in points]
+                    for name in ("difference", "first", "second")
+                },
+            }
+            spec = specs.differences(
+                len(points),
+                specs.color(numbers[first]),
+                specs.color(numbers[other]),
+                scales.of([points[0]["game"]]).title,
+            )
+            better = sum(point["difference"] > 0 for point in points)
+            of = f"{better} of {len(points)}"
+            caption = f"{page.called[first]} above {page.called[other]} on {of}"
+            figures += page.canvas.figure(caption, spec, columns)
+            leading.append(page.called[first])
     if figures:
+        first = names.listed(dict.fromkeys(leading))
         yield Section(
-            f"{page.called[first]} game by game",
+            f"{first} game by game",
             paragraph(
-                f"Bars to the right are games on which {page.called[first]} is better, bars to the "
+                f"Bars to the right are games on which {first} is better, bars to the "
                 "left have the color of the other agent. Last scores of each agent; the scale is "
                 "logarithmic in both directions from 0.1 on. Agents after very different numbers "
                 "of frames are left out."
@@ -117,16 +131,20 @@ def profiles(page: Page) -> Iterator[Section]:
     """Performance profiles, on a linear or a log scale."""
     if not page.common:
         return
-    points = charts.profile_points(page.report)
+    points = charts.profile_points(page.standings)
     columns = columns_of(points, page, x="score", y="share", low="low", high="high")
-    linear, log = (specs.profiles(page.agents, columns, log) for log in (False, True))
+    scale = page.standings.scale
+    linear, log = (
+        specs.profiles(page.agents, columns, log, scale.title, scale.largest)
+        for log in (False, True)
+    )
     place = page.canvas.chart(linear, columns)
     number = place.split('id="')[1].split('"')[0]
     choices = "".join(
         f'<label><input type="radio" name="scale" data-place="{number}" '
         f'data-spec="{page.canvas.spec(spec)}"{checked}> {text}</label>'
         for spec, text, checked in (
-            (linear, "Scores from 0 to 8", " checked"),
+            (linear, f"Scores from 0 to {scale.largest:g}", " checked"),
             (log, "All scores, on a log scale", ""),
         )
     )
@@ -142,13 +160,15 @@ def profiles(page: Page) -> Iterator[Section]:
 
 def over_frames(page: Page) -> Iterator[Section]:
     """The paper's aggregates over frames."""
-    points = charts.aggregates_over_frames(page.report, page.common)
+    points = charts.aggregates_over_frames(page.report, list(page.standings.scores), page.common)
     if not points:
         return
     figures = ""
     log = _apart(points)
-    for name in dict.fromkeys(point["aggregate"] for point in points):
+    for name, title in page.standings.scale.statistics.items():
         chosen = [point for point in points if point["aggregate"] == name]
+        if not chosen:
+            continue
         columns = columns_of(
             _lone(chosen),
             page,
@@ -160,12 +180,12 @@ def over_frames(page: Page) -> Iterator[Section]:
             lone="lone",
         )
         spec = specs.lines(page.agents, columns, "frames", "", log, 140)
-        figures += page.canvas.figure(names.STATISTICS[name], spec, columns)
+        figures += page.canvas.figure(names.heading(title), spec, columns)
     yield Section(
         "Aggregates over frames",
         paragraph(
-            f"Over {names.number_of(len(page.common), 'game')} that all agents have. {_BANDS} Runs "
-            "that have ended are not extended, so their number falls."
+            f"Over {names.number_of(len(page.common), 'game')} that these agents have. {_BANDS} "
+            "Runs that have ended are not extended, so their number falls."
         )
         + f'{page.canvas.legend()}<div class="pair">{figures}</div>',
     )
@@ -191,30 +211,34 @@ def _lone(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def improvements(page: Page) -> Iterator[Section]:
-    """Probabilities of improvement, as dots and as numbers."""
-    rows = verdict.improvement_rows(page.report)
-    if not rows:
+    """Probabilities of improvement, as dots and as numbers; one chart for each first agent."""
+    if not page.common:
         return
-    first = page.called[rows[0]["agent"]]
-    points = [
-        {"agent": row["better than"], "value": row["probability"]}
-        | ({"low": row["low"], "high": row["high"]} if row["low"] != "" else {})
-        for row in rows
-    ]
-    others = [page.called[point["agent"]] for point in points]
-    columns = columns_of(points, page, value="value", low="low", high="high")
-    spec = specs.dots(page.agents, columns, "probability of improvement", 0.5, others)
-    shown = table(
-        [{key: page.called.get(str(value), value) for key, value in row.items()} for row in rows],
-        "cards",
-    )
-    yield Section(
-        "Probability of improvement",
-        paragraph(
-            f"How likely a run of {first} has a higher score than a run of the other agent on a "
-            "random game; a tie counts half. The line is a coin flip. Agents after very different "
-            "numbers of frames are not put into one probability."
+    body = ""
+    found = verdict.improvement_rows(page.report, page.standings)
+    for first in dict.fromkeys(row["agent"] for row in found):
+        rows = [row for row in found if row["agent"] == first]
+        points = [
+            {"agent": row["better than"], "value": row["probability"]}
+            | ({"low": row["low"], "high": row["high"]} if row["low"] != "" else {})
+            for row in rows
+        ]
+        others = [page.called[point["agent"]] for point in points]
+        columns = columns_of(points, page, value="value", low="low", high="high")
+        spec = specs.dots(page.agents, columns, "probability of improvement", 0.5, others)
+        shown = [
+            {key: page.called.get(str(value), value) for key, value in row.items()} for row in rows
+        ]
+        body += page.canvas.figure(f"{page.called[first]} against", spec, columns)
+        body += f"<details><summary>Numbers</summary>{table(shown, 'cards')}</details>"
+    if body:
+        yield Section(
+            "Probability of improvement",
+            paragraph(
+                "How likely a run of one agent has a higher score than a run of another on a "
+                "random game; a tie counts half. The line is a coin flip. Agents after very "
+                "different numbers of frames are not put into one probability, and neither are "
+                "published means."
+            )
+            + body,
         )
-        + page.canvas.figure("", spec, columns)
-        + f"<details><summary>Numbers</summary>{shown}</details>",
-    )

@@ -11,10 +11,14 @@ class Published(NamedTuple):
     source: str
     apart: bool = False  # is only compared with other protocols if --mixed asks for it
     control_suite: str = "control_suite, pixels"  # protocol on tasks of the control suite
+    budget: float = 0.0  # frames of every run, where the source names them
+    is_mean: bool = False  # means over runs, not runs
 
 
 _DOPAMINE = Published("train", "dopamine", "Dopamine's baseline data (Castro et al., 2018)")
-_AT_400K = Published("unknown", "unknown", "means collected by the authors of DreamerV2")
+_AT_400K = Published(
+    "unknown", "unknown", "means collected by the authors of DreamerV2", apart=True, is_mean=True
+)
 # The files do not name the phase. It follows from the values (baselines/README.md): on games whose
 # scores come in steps, the points are means of 10 episodes, and the authors plot `eval_return`.
 _DREAMER = Published("eval", "machado2018", "Hafner et al., 2021, the authors' score files")
@@ -23,7 +27,8 @@ _CONTROL_SUITE_PHASES = {"humanoidwalk": "unknown"}  # no steps in its returns; 
 _V3 = "Hafner et al., 2023, the authors' score files"
 _PIXELS, _PROPRIO = "dreamerv3_control_suite, pixels", "dreamerv3_control_suite, proprio"
 _TODAY = Published("unknown", "dreamerv3_atari", _V3, True, _PIXELS)
-_TODAY_100K = Published("unknown", "dreamerv3_atari100k", _V3, True)
+# A run's last point is its last whole episode.
+_TODAY_100K = Published("unknown", "dreamerv3_atari100k", _V3, apart=True, budget=400e3)
 _TODAY_PROPRIO = Published("unknown", "unknown", _V3, True, _PROPRIO)
 PUBLISHED = {
     "DQN": _DOPAMINE,
@@ -49,6 +54,8 @@ PUBLISHED = {
     "SimPLe at 400k": _AT_400K,
     "Rainbow at 400k": _AT_400K,
 }
+_REPEATS = "the action repeat of each agent is that of its authors"
+VARIED = {"dreamerv3_control_suite": _REPEATS}  # protocols that leave something to each agent
 # The meaning of each protocol's name.
 PROTOCOLS = {
     "machado2018": "Atari: sticky actions (0.25), all 18 actions, action repeat 4, no information "
@@ -66,8 +73,7 @@ PROTOCOLS = {
     "dreamerv3_atari100k": "Atari: no sticky actions, the actions that the game uses, up to 30 "
     "no-op actions at the start, a lost life does not end an episode; 400,000 frames",
     "muzero": "Atari: the source does not say; one run a game",
-    "dreamerv3_control_suite": "DeepMind Control Suite: the action repeat of each agent is that of "
-    "its authors; frames count simulation steps",
+    "dreamerv3_control_suite": f"DeepMind Control Suite: {_REPEATS}; frames count simulation steps",
     "unknown": "the source does not say",
 }
 # Agents of each file of `baselines/dreamerv3`.

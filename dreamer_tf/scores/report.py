@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from dreamer_tf.scores import aggregate, curves, names
 
+MEAN = "a published mean; its runs are not known"
+
 
 class Report(NamedTuple):
     """The curves that are compared."""
@@ -13,11 +15,17 @@ class Report(NamedTuple):
     baselines: list[curves.Curve]  # published
     absent: tuple[str, ...] = ()  # sentences about what was asked for and has no score
     subset: str = "atari5"  # games from which a median is predicted
+    frames: int | None = None  # where all are compared; None for the end of each run
 
     @property
     def all(self) -> list[curves.Curve]:
         """Every curve."""
         return [*self.runs, *self.baselines]
+
+    @property
+    def ours(self) -> list[str]:
+        """Labels of the agents of our runs."""
+        return list(dict.fromkeys(label(curve) for curve in self.runs))
 
     @property
     def games(self) -> list[str]:
@@ -46,8 +54,8 @@ def grouped(found: Iterable[curves.Curve]) -> dict[tuple[str, str], list[curves.
 def whole_runs(found: Sequence[curves.Curve]) -> list[curves.Curve]:
     """Runs of one agent on one game, without those that ended early."""
     # Scores rise with frames, so a run that ended early would pull the mean down.
-    end = max(curve.frames[-1] for curve in found)
-    return [curve for curve in found if curve.covers(end)]
+    longest = max(curve.length for curve in found)
+    return [curve for curve in found if curve.length >= (1.0 - curves.NEAR) * longest]
 
 
 def game_rows(report: Report) -> list[dict[str, Any]]:
@@ -72,72 +80,47 @@ def game_rows(report: Report) -> list[dict[str, Any]]:
                     "high": interval.high if several else "",
                     "runs": len(whole),
                     "ended early": len(found) - len(whole),
-                    "frames": int(max(curve.frames[-1] for curve in whole)),
+                    "frames": int(max(curve.end for curve in whole)),
                     "phase": found[0].phase,
                     "protocol": ", ".join(sorted({curve.protocol for curve in found})),
                 }
+                | ({"note": MEAN} if found[0].is_mean else {})
             )
     return rows
 
 
-def common_scores(report: Report) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
-    """Last scores of whole runs, and the games that all agents have.
-
-    Returns:
-      label -> game -> scores, and the common games that have reference scores.
-    """
+def last_scores(report: Report) -> dict[str, dict[str, list[float]]]:
+    """Label -> game -> last scores of whole runs."""
     scores: dict[str, dict[str, list[float]]] = {}
     for (game, agent), found in grouped(report.all).items():
         scores.setdefault(agent, {})[game] = [float(c.values[-1]) for c in whole_runs(found)]
-    known = set(aggregate.games())
-    return scores, sorted(known.intersection(*(set(table) for table in scores.values())))
-
-
-def aggregate_rows(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
-    """The paper's aggregates, IQM and optimality gap, over the games that all agents have.
-
-    Returns:
-      One row for each agent, and the games. A row has the ends of an interval only if every game
-      has several runs. There are no rows if no game is common to all agents.
-    """
-    scores, common = common_scores(report)
-    if not common:
-        return [], []
-    behind = facts(report, common)
-    rows = []
-    for agent, found in aggregate.intervals(scores, common).items():
-        row: dict[str, Any] = {"agent": agent}
-        several = fewest_runs(scores[agent], common) > 1
-        for name, interval in found.items():
-            row[name] = interval.value
-            row[f"{name} low"] = interval.low if several else ""
-            row[f"{name} high"] = interval.high if several else ""
-        rows.append(row | behind[agent])
-    return rows, common
-
-
-def fewest_runs(table: aggregate.Scores, over: Sequence[str]) -> int:
-    """Smallest number of runs of an agent on any of the games."""
-    return min(len(table[game]) for game in over)
+    return scores
 
 
 def facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Label -> the runs, frames and protocols behind an aggregate over games."""
+    """Label -> the runs, frames and protocols behind its scores on games, if it has any."""
     groups = grouped(report.all)
     behind = {}
     for agent in report.agents:
         found = [curve for game in over for curve in groups.get((game, agent), [])]
+        if not found:
+            continue
         whole = [whole_runs(groups[game, agent]) for game in over if (game, agent) in groups]
         behind[agent] = {
-            "runs a game": value_range([len(runs) for runs in whole], "{:,}"),
+            "runs a game": runs_a_game(whole),
             "ended early": f"{len(found) - sum(map(len, whole)):,}",
-            "frames": value_range(
-                [max(c.frames[-1] for c in runs) / 1e6 for runs in whole], "{:.3g}M"
-            ),
+            "frames": value_range([max(c.end for c in runs) / 1e6 for runs in whole], "{:.3g}M"),
             "phase": ", ".join(sorted({curve.phase for curve in found})),
             "protocol": ", ".join(sorted({curve.protocol for curve in found})),
         }
     return behind
+
+
+def runs_a_game(groups: Sequence[Sequence[curves.Curve]]) -> str:
+    """'3 to 5', of the runs of several games; or that they are published means."""
+    if any(curve.is_mean for found in groups for curve in found):
+        return "a published mean"
+    return value_range([len(found) for found in groups], "{:,}")
 
 
 def value_range(values: Sequence[float], form: str) -> str:
@@ -182,6 +165,9 @@ def origin_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def _runs_of(found: Sequence[curves.Curve]) -> str:
-    games = [curve.game for curve in found]
-    several = value_range([games.count(game) for game in set(games)], "{:,}")
-    return f"{several} a game, {names.number_of(len(set(games)), 'game')}"
+    games = {curve.game: [c for c in found if c.game == curve.game] for curve in found}
+    several = runs_a_game(list(games.values()))
+    early = len(found) - sum(len(whole_runs(runs)) for runs in games.values())
+    text = f"{several} a game" if several[:1].isdigit() else several
+    text += f", {names.number_of(len(games), 'game')}"
+    return text + (f"; {early} of them ended early" if early else "")

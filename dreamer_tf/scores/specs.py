@@ -32,6 +32,14 @@ def _dashes(agents: Sequence[str]) -> Spec:
     return {"field": "agent", "type": "nominal", "scale": scale, "legend": None}
 
 
+def _shapes(agents: Sequence[str]) -> Spec:
+    """Agents with one color have different shapes."""
+    shapes = ("circle", "square", "diamond", "triangle-up")
+    found = [shapes[n // COLORS % len(shapes)] for n in range(len(agents))]
+    scale: Spec = {"domain": list(agents), "range": found}
+    return {"field": "agent", "type": "nominal", "scale": scale, "legend": None}
+
+
 def _axis(**more: Any) -> Spec:
     # Of values that are given, Vega would show no more than the count.
     count = {} if "values" in more else {"tickCount": 4}
@@ -67,7 +75,10 @@ def dots(
     }
     rule |= {"encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}} | colored}
     dot: Spec = {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}}
-    dot |= {"encoding": {"x": x | {"field": "value"}, "tooltip": tooltip} | colored}
+    dot |= {
+        "encoding": {"x": x | {"field": "value"}, "tooltip": tooltip, "shape": _shapes(agents)}
+        | colored
+    }
     # Vega warns about a layer without points.
     layers: list[Spec] = [rule, dot] if "low" in fields else [dot]
     if reference is not None:
@@ -133,31 +144,47 @@ def lines(
     }
 
 
-def profiles(agents: Sequence[str], fields: Collection[str], log: bool) -> Spec:
-    """Performance profiles, of points with 'agent', 'x' (the score), 'y' (the share), bands."""
-    spec = lines(agents, fields, "gamer normalized score", "share of runs above it", log, 250)
+def profiles(
+    agents: Sequence[str], fields: Collection[str], log: bool, title: str, largest: float
+) -> Spec:
+    """Performance profiles, of points with 'agent', 'x' (the score), 'y' (the share), bands.
+
+    Args:
+      agents: in the order of colors.
+      fields: those that points have.
+      log: a horizontal log scale.
+      title: of the horizontal axis.
+      largest: its end on a linear scale.
+    """
+    spec = lines(agents, fields, title, "share of runs above it", log, 250)
     ticks = {"values": [0.01, 0.1, 1, 10, 100]} if log else {"tickCount": 8}
     spec["encoding"]["x"]["axis"] = _axis(**ticks)
-    spec["encoding"]["x"]["scale"] |= {"domain": [0.01, 100] if log else [0, 8], "clamp": True}
+    spec["encoding"]["x"]["scale"] |= {
+        "domain": [0.01, 100] if log else [0, largest],
+        "clamp": True,
+    }
     for layer in spec["layer"]:
         layer["encoding"]["y"] |= {"scale": {"domain": [0, 1]}}
         layer["encoding"]["y"] |= {"axis": {"format": "%", "tickCount": 5}}
-    edge = f"datum.x >= {0.01} && datum.x <= {100}" if log else "datum.x >= 0 && datum.x <= 8"
+    edge = (
+        f"datum.x >= {0.01} && datum.x <= {100}" if log else f"datum.x >= 0 && datum.x <= {largest}"
+    )
     return spec | {"transform": [{"filter": edge}]}
 
 
-def differences(games: int, better: str, worse: str) -> Spec:
+def differences(games: int, better: str, worse: str, unit: str) -> Spec:
     """Sorted bars on a symmetric log scale (figure E1), of points with 'game' and 'difference'.
 
     Args:
       games: their number.
       better: color of the bars above zero.
       worse: color of the bars below.
+      unit: what the differences are of.
     """
     x: Spec = {
         "field": "difference",
         "type": "quantitative",
-        "title": "difference of gamer normalized scores",
+        "title": f"difference of {unit}",
         # Differences span from hundredths to hundreds, in both directions.
         "scale": {"type": "symlog", "constant": 0.1},
         "axis": _axis(values=[-1000, -100, -10, -1, 0, 1, 10, 100, 1000], orient="top"),

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamer_tf.errors import printable
-from dreamer_tf.scores import aggregate
 
 Rows = Sequence[dict[str, Any]]
 
@@ -31,7 +30,7 @@ def with_intervals(rows: Rows) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         cells = {name: shown(value) for name, value in row.items()}
-        for name in aggregate.STATISTICS:
+        for name in [name for name in cells if f"{name} low" in cells]:
             low, high = cells.pop(f"{name} low"), cells.pop(f"{name} high")
             cells[name] += f" ({low} to {high})" if low else ""
         found.append(cells)

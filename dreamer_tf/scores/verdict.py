@@ -5,20 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.scores import aggregate, curves, names
-from dreamer_tf.scores.report import (
-    Report,
-    common_scores,
-    facts,
-    fewest_runs,
-    grouped,
-    label,
-    whole_runs,
-)
-
-# Agents whose frames differ by more are not ranked together. Published curves end between 190M and
-# 200M frames, and runs end with whole episodes; what was trained twice as long is another question.
-SIMILAR = 1.5
+from dreamer_tf.scores import aggregate, budgets, curves, names
+from dreamer_tf.scores.report import Report, facts, label, last_scores
+from dreamer_tf.scores.standings import Standings
 
 
 class Lead(NamedTuple):
@@ -26,148 +15,157 @@ class Lead(NamedTuple):
 
     first: str
     second: str
-    iqm: float
-    next_iqm: float
+    best: float
+    following: float
     lead: aggregate.Interval
     sure: bool | None  # whether the interval excludes 0; None if there is none
 
 
-def budgets(report: Report, over: Sequence[str]) -> dict[str, float]:
-    """Label -> frames of training at which it is compared: the median over games."""
-    groups = grouped(report.all)
-    found = {}
-    for agent in report.agents:
-        ends = [
-            max(curve.frames[-1] for curve in groups[game, agent])
-            for game in over
-            if (game, agent) in groups
-        ]
-        if ends:
-            found[agent] = float(np.median(ends))
-    return found
+def lead(standings: Standings, agents: Sequence[str]) -> Lead:
+    """The lead in the interquartile mean.
 
-
-def similar(left: float, right: float) -> bool:
-    """Whether two numbers of frames are close enough for one ranking."""
-    return max(left, right) <= SIMILAR * min(left, right)
-
-
-def ranked(frames: dict[str, float]) -> list[str]:
-    """The agents that are ranked: those with about as many frames as the most agents have.
-
-    Of two groups of one size, that of the agent that was named first.
+    Args:
+      standings: has the scores.
+      agents: two labels of it, or more.
     """
-    groups = [[a for a in frames if similar(frames[a], frames[agent])] for agent in frames]
-    return max(groups, key=len, default=[])
-
-
-def lead(report: Report, agents: Sequence[str], over: Sequence[str]) -> Lead | None:
-    """The lead in the interquartile mean; None for fewer than two agents or no common game."""
-    scores, _ = common_scores(report)
-    if len(agents) < 2 or not over:
-        return None
+    scores, over = standings.scores, standings.games
     values = {agent: aggregate.iqm(scores[agent], over) for agent in agents}
     first, second, *_ = sorted(agents, key=lambda agent: -values[agent])
     ahead = aggregate.iqm_lead(scores[first], scores[second], over)
-    several = min(fewest_runs(scores[agent], over) for agent in (first, second)) > 1
-    sure = ahead.low > 0 if several else None
+    sure = None if {first, second} & standings.single else ahead.low > 0
     return Lead(first, second, values[first], values[second], ahead, sure)
 
 
-def improvement_rows(report: Report) -> list[dict[str, Any]]:
+def lead_on_game(scores: dict[str, list[float]]) -> Lead:
+    """The lead in the mean return on one game.
+
+    Args:
+      scores: label -> last scores, of two agents or more.
+    """
+    values = {agent: float(np.mean(found)) for agent, found in scores.items()}
+    first, second, *_ = sorted(values, key=lambda agent: -values[agent])
+    ahead = aggregate.mean_lead(scores[first], scores[second])
+    several = min(len(scores[first]), len(scores[second])) > 1
+    return Lead(
+        first, second, values[first], values[second], ahead, ahead.low > 0 if several else None
+    )
+
+
+def improvement_rows(report: Report, standings: Standings) -> list[dict[str, Any]]:
     """Probability that a run of one agent beats a run of another on a random game.
 
-    The one agent is the first that is ranked. Agents after very different numbers of frames are
-    not put into one probability.
+    The one agent is the first of those that are ranked together. Agents after very different
+    numbers of frames are not put into one probability, and neither are published means.
     """
-    scores, common = common_scores(report)
-    first, *others = ranked(budgets(report, common)) or [""]
-    behind = facts(report, common) if others else {}
+    scores, common = standings.scores, standings.games
+    behind = facts(report, common)
+    means = {label(curve) for curve in report.baselines if curve.is_mean}
     rows = []
-    for other in others:
-        found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-        several = min(fewest_runs(scores[agent], common) for agent in (first, other)) > 1
-        rows.append(
-            {
-                "agent": first,
-                "better than": other,
-                "probability": found.value,
-                "low": found.low if several else "",
-                "high": found.high if several else "",
-            }
-            | {
-                name: f"{behind[first][name]} against {behind[other][name]}"
-                for name in ("runs a game", "frames", "protocol")
-            }
-        )
+    for group in standings.groups:
+        first, *others = [agent for agent in group if agent not in means] or [""]
+        for other in others:
+            found = aggregate.probability_of_improvement(scores[first], scores[other], common)
+            single = {first, other} & standings.single
+            rows.append(
+                {
+                    "agent": first,
+                    "better than": other,
+                    "probability": found.value,
+                    "low": "" if single else found.low,
+                    "high": "" if single else found.high,
+                }
+                | {
+                    name: f"{behind[first][name]} against {behind[other][name]}"
+                    for name in ("runs a game", "frames", "protocol")
+                }
+            )
     return rows
 
 
-def sentences(report: Report, over: Sequence[str], called: dict[str, str]) -> list[str]:
+def sentences(report: Report, standings: Standings, called: dict[str, str]) -> list[str]:
     """The answer in words: first who leads, then how sure that is, then who is not ranked.
 
     Args:
       report: what is compared.
-      over: games that all agents have.
+      standings: of the report.
       called: label -> what the page calls the agent.
     """
-    frames = budgets(report, over)
-    agents = ranked(frames)
-    found = lead(report, agents, over)
-    if found is None or len(over) < 2:
+    over = standings.games
+    groups = [group for group in standings.groups if len(group) > 1]
+    if len(over) < 2 or not groups:
         return _without_reference(report, called)
-    first, second = called[found.first], called[found.second]
-    text = [
-        f"{first} has the best score over {names.number_of(len(over), 'game')}: an interquartile "
-        f"mean of {names.score(found.iqm)}, where 0 is random play and 1 is a human gamer.",
-        f"{second} follows with {names.score(found.next_iqm)}.",
-    ]
+    frames = budgets.frames(report, over)
+    text = []
+    for group in groups:
+        found = lead(standings, group)
+        after = f"After {_usual(frames, group)}, " if len(groups) > 1 else ""
+        text.append(
+            f"{after}{called[found.first]} has the best score over "
+            f"{names.number_of(len(over), 'game')}: an interquartile mean of "
+            f"{names.score(found.best)}, {standings.scale.meaning}."
+        )
+        text.append(f"{called[found.second]} follows with {names.score(found.following)}.")
+        text.append(_how_sure(found, "Some games have a single run or only a mean"))
+    apart = {agent: f for agent, f in frames.items() if agent in standings.scores}
+    text += _not_ranked(apart, groups, called)
+    absent = [agent for agent in frames if agent not in standings.scores]
+    if absent:
+        listed = names.listed(called[agent] for agent in absent)
+        text.append(f"Without some of these games, and so not ranked: {listed}.")
+    return text
+
+
+def _how_sure(found: Lead, without: str) -> str:
+    """Whether a lead could be chance."""
     ends = names.interval(found.lead.low, found.lead.high)
     ahead = f"The lead of {names.score(found.lead.value)}"
     if found.sure is None:
-        text.append("Some games have a single run, so nothing says how sure this is.")
-    elif found.sure:
-        text.append(f"{ahead} is clear: its 95% interval is {ends}.")
-    else:
-        text.append(f"{ahead} is uncertain: its 95% interval, {ends}, contains 0.")
-    return [*text, *_not_ranked(frames, agents, called)]
+        return f"{without}, so nothing says how sure this is."
+    if found.sure:
+        return f"{ahead} is more than chance: its 95% interval over runs is {ends}."
+    return f"{ahead} is uncertain: its 95% interval over runs, {ends}, contains 0."
+
+
+def _usual(frames: dict[str, float], group: Sequence[str]) -> str:
+    return names.frames(float(np.median([frames[agent] for agent in group])))
 
 
 def _not_ranked(
-    frames: dict[str, float], agents: Sequence[str], called: dict[str, str]
+    frames: dict[str, float], groups: Sequence[Sequence[str]], called: dict[str, str]
 ) -> list[str]:
-    apart = [agent for agent in frames if agent not in agents]
+    """The agents that stand alone at their number of frames."""
+    apart = [agent for agent in frames if not any(agent in group for group in groups)]
     if not apart:
         return []
     listed = names.listed(f"{called[a]} after {names.frames(frames[a])}" for a in apart)
-    usual = names.frames(float(np.median([frames[agent] for agent in agents])))
+    usual = names.listed(_usual(frames, group) for group in groups)
     return [f"Not ranked with these, which have {usual}: {listed}."]
 
 
 _NO_AGGREGATE = (
-    "No aggregate ranks the agents: they have fewer than two Atari games with reference scores in "
-    "common at a similar number of frames. The table shows every game.",
+    "No aggregate ranks the agents: they have fewer than two of the 55 Atari games, or of the "
+    "tasks of the control suite, in common at a similar number of frames. The table shows every "
+    "game.",
 )
 
 
 def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
     """On how many games each agent has the highest return of those with similar frames."""
-    groups = grouped(report.all)
-    best: dict[str, int] = {}
+    scores = last_scores(report)
+    best: dict[str, list[bool]] = {}
     for game in report.games:
-        agents = ranked(budgets(report, [game]))
-        if len(agents) > 1:
-            means = {
-                agent: np.mean([curve.values[-1] for curve in whole_runs(groups[game, agent])])
-                for agent in agents
-            }
-            first = max(means, key=lambda agent: means[agent])
-            best[called[first]] = best.get(called[first], 0) + 1
+        for group in budgets.groups(budgets.frames(report, [game]), report.ours):
+            if len(group) > 1:
+                found = lead_on_game({agent: scores[agent][game] for agent in group})
+                best.setdefault(called[found.first], []).append(bool(found.sure))
     if not best:
         return []
-    games = sum(best.values())
-    order = sorted(best, key=lambda agent: -best[agent])
-    listed = names.listed(f"{agent} on {best[agent]}" for agent in order)
+    games = sum(map(len, best.values()))
+    order = sorted(best, key=lambda agent: -len(best[agent]))
+    listed = names.listed(
+        f"{agent} on {len(best[agent])} ({sum(best[agent])} of them by more than chance)"
+        for agent in order
+    )
     return [
         f"Of {names.number_of(games, 'game')} that several agents have, the highest return is of "
         f"{listed}."
@@ -182,38 +180,53 @@ def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
     if len(report.games) > 1:
         return [*_best_counts(report, called), *_NO_AGGREGATE]
     [game] = report.games
-    frames = budgets(report, [game])
-    agents = ranked(frames)
-    means = {
-        agent: aggregate.mean_interval([curve.values[-1] for curve in whole_runs(runs)])
-        for (_, agent), runs in grouped(report.all).items()
-        if agent in agents
-    }
-    if len(means) < 2:
+    frames = budgets.frames(report)
+    groups = [g for g in budgets.groups(frames, report.ours) if len(g) > 1]
+    if not groups:
         return [
             "The agents have very different numbers of frames, so none is called the better one. "
             "--frames compares them at the same point."
         ]
-    first = max(means, key=lambda agent: means[agent].value)
-    best = means[first]
-    shown = names.score(best.value)
+    scores = last_scores(report)
+    text = []
+    for group in groups:
+        after = f" after {_usual(frames, group)}" if len(groups) > 1 else ""
+        found = {agent: scores[agent][game] for agent in group}
+        text += _on_one_game(f"On {names.game(game)}{after}", found, called)
+    return [*text, *_not_ranked(frames, groups, called)]
+
+
+def _on_one_game(where: str, scores: dict[str, list[float]], called: dict[str, str]) -> list[str]:
+    """Who has the highest return, by how much, and the returns of the others."""
+    found = lead_on_game(scores)
+    means = {agent: aggregate.mean_interval(values) for agent, values in scores.items()}
+    shown = names.score(found.best)
     equal = [agent for agent, mean in means.items() if names.score(mean.value) == shown]
     if len(equal) > 1:  # as people see them
-        leading = f"{names.listed(called[agent] for agent in equal)} have the highest return"
-    else:
-        leading = f"{called[first]} has the highest return"
-    others = (
-        names.listed(
-            f"{called[a]} has {names.score(m.value)}" for a, m in means.items() if a not in equal
-        )
-        if len(equal) < len(means)
-        else ""
-    )
+        return [
+            f"{where}, {names.listed(called[agent] for agent in equal)} have the highest return: "
+            f"{shown}.",
+            *_returns(means, equal, called),
+        ]
+    best = means[found.first]
     ends = f" ({names.interval(best.low, best.high)})" if best.low < best.high else ""
     return [
-        f"On {names.game(game)}, {leading}: {shown}{ends}." + (f" {others}." if others else ""),
-        *_not_ranked(frames, agents, called),
+        f"{where}, {called[found.first]} has the highest return: {shown}{ends}.",
+        *_returns(means, equal, called),
+        _how_sure(found, "There is a single run or only a mean"),
     ]
+
+
+def _returns(
+    means: dict[str, aggregate.Interval], without: Sequence[str], called: dict[str, str]
+) -> list[str]:
+    others = [
+        f"{called[agent]} has {names.score(mean.value)}"
+        + (f" ({names.interval(mean.low, mean.high)})" if mean.low < mean.high else "")
+        for agent, mean in sorted(means.items(), key=lambda item: -item[1].value)
+        if agent not in without
+    ]
+    return [f"{names.listed(others)}."] if others else []
 
 
 def caveats(report: Report, called: dict[str, str]) -> list[str]:

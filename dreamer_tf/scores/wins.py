@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dreamer_tf.scores import aggregate
-from dreamer_tf.scores.report import Report, common_scores
+from dreamer_tf.scores.report import Report, last_scores
 
 MARGIN = 0.05  # "We define a tie as being within 5% of another"
 
@@ -49,7 +49,7 @@ def count(left: Mapping[str, float], right: Mapping[str, float]) -> Record:
 
 def rows(report: Report) -> list[dict[str, Any]]:
     """Wins, ties and losses of the first agent against each other one, on the 55 Atari games."""
-    scores, _ = common_scores(report)
+    scores = last_scores(report)
     known = aggregate.games()
     means = {
         agent: {game: float(np.mean(runs)) for game, runs in table.items() if game in known}

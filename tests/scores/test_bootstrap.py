@@ -52,6 +52,15 @@ def test_the_draws_depend_on_the_scores_alone():
     assert not np.array_equal(np.argsort(again[0]), np.argsort(other[0]))
 
 
+@pytest.mark.parametrize("runs", bootstrap.COVERAGE)
+def test_how_often_intervals_of_few_runs_hold_the_true_mean(runs):
+    """The figures of the page and of docs/comparing.md, from normal returns around 0."""
+    low, high = bootstrap.mean_intervals(np.random.default_rng(0).normal(size=(4000, runs)), 1000)
+    share = np.mean((low <= 0.0) & (high >= 0.0))
+    assert share == pytest.approx(bootstrap.coverage(runs), abs=0.02)
+    assert bootstrap.coverage(runs) <= bootstrap.coverage(runs + 1) < 0.95
+
+
 def test_long_tables_are_sorted_in_parts(monkeypatch):
     """19 and 7 runs have no small common multiple, so a table of every sample at once is large."""
     runs = [np.linspace(0, 1, 19), np.linspace(2, 3, 7)]

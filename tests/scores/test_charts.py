@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamer_tf.scores import charts, curves, report
+from dreamer_tf.scores import charts, curves, report, standings
 
 
 def test_a_curve_that_ended_early_is_not_extended():
@@ -27,7 +27,7 @@ def both(runs):
 
 def test_profiles_have_bands_only_where_every_game_has_several_runs(runs):
     """Three runs on Pong, one on Breakout: one counts on both."""
-    points = charts.profile_points(both(runs))
+    points = charts.profile_points(standings.compute(both(runs)))
     assert {point["agent"] for point in points} == set(both(runs).agents)
     for point in points:
         assert ("low" in point) == point["agent"].startswith("DQN")
@@ -35,11 +35,12 @@ def test_profiles_have_bands_only_where_every_game_has_several_runs(runs):
 
 
 def test_aggregates_over_frames_end_with_the_runs(runs):
-    points = charts.aggregates_over_frames(both(runs), ["breakout", "pong"], count=4)
+    found = both(runs)
+    points = charts.aggregates_over_frames(found, found.agents, ["breakout", "pong"], count=4)
     ours = [point for point in points if point["agent"] == "DreamerV2, ours"]
     assert ours and max(point["frames"] for point in ours) == 2000.0
     assert {point["runs"] for point in ours} == {"1 to 3 a game"}
-    assert charts.aggregates_over_frames(both(runs), []) == []
+    assert charts.aggregates_over_frames(found, found.agents, []) == []
 
 
 def test_the_difference_of_two_agents_needs_both_scores_and_is_sorted():

@@ -26,7 +26,7 @@ def test_an_environment_of_your_own_is_found_in_any_spelling(runs, asked):
 
 def test_what_was_asked_for_in_vain_is_said(runs):
     found = comparison.collect(
-        request(runs, games=["Pong", "Breakot"], baselines=["SimPLe at 400k"])
+        request(runs, games=["Pong", "Breakot"], baselines=["SimPLe at 400k"], mixed=True)
     )
     assert "There is no score of --games=Breakot. Did you mean 'breakout'?" in found.absent
 
@@ -70,7 +70,10 @@ def test_an_impossible_format_is_named(tmp_path, monkeypatch, out, form, words):
 
 
 def test_a_table_of_aggregates_needs_common_games(runs):
-    found = comparison.collect(request(runs, baselines=["SimPLe at 400k"], games=["Pong"]))
+    asked = request(runs, baselines=["SimPLe at 400k"], games=["Pong"])
+    with pytest.raises(UserError, match=r"SimPLe at 400k were .*--mixed"):
+        comparison.collect(asked)
+    found = comparison.collect(asked._replace(mixed=True))
     assert "gamer_mean" in comparison.text(found, "csv", "aggregates")
     write_run(runs / "runs/c/maze/0", game="maze", protocol="gymnasium")
     alone = comparison.collect(request(runs, games=["maze"]))

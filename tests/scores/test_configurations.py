@@ -63,6 +63,18 @@ def test_what_sets_the_least_is_the_reference(tmp_path):
     }
 
 
+def test_only_runs_that_stand_side_by_side_are_named_by_what_differs(tmp_path):
+    """A configuration on MinAtar is none beside one on Pong."""
+    run(tmp_path / "a/Pong/0", "0" * 16, BOUND)
+    run(tmp_path / "b/Pong/0", "1" * 16, BOUND | {"RSSM.units": "8"})
+    run(tmp_path / "c/maze/0", "2" * 16, BOUND | {"MLP.units": "8"}, game="maze")
+    assert agents(tmp_path) == {
+        "a/Pong/0": "DreamerV2",
+        "b/Pong/0": "DreamerV2 (RSSM.units 8 instead of 600)",
+        "c/maze/0": "DreamerV2",
+    }
+
+
 def test_a_label_comes_first(tmp_path):
     run(tmp_path / "a/Pong/0", "0" * 16, BOUND)
     run(tmp_path / "b/Pong/0", "1" * 16, BOUND | {"RSSM.units": "8"}, label="small")

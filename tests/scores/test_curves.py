@@ -53,6 +53,21 @@ def test_a_curve_has_the_value_of_its_last_point_so_far():
     assert curve.until(20).values.tolist() == [1.0, 2.0]
 
 
+def test_a_cut_curve_ends_near_the_frames_that_were_asked_for():
+    """A point within 5% before or after; else one on the line between its neighbors."""
+    curve = make([10, 100, 104, 300], [1, 2, 3, 5])
+    ends = {at: (c.frames[-1], c.values[-1]) for at in (97, 103, 200) for c in [curve.until(at)]}
+    assert ends == {97: (100, 2), 103: (104, 3), 200: (200, pytest.approx(3.98, abs=0.01))}
+    assert {curve.until(at).length for at in (97, 103)} == {97, 103}
+
+
+def test_a_run_is_as_long_as_its_iterations():
+    """They end with whole episodes, so complete runs have different frames."""
+    first, second = (make([10, end], [1, 2])._replace(iterations=2) for end in (100, 200))
+    assert first.length == second.length and first.end != second.end
+    assert make([10, 80], [1, 2])._replace(budget=100.0).covers(105)
+
+
 def test_a_curve_covers_what_it_has_seen_and_a_twentieth_more():
     curve = make([10, 95], [1, 2])
     assert [curve.covers(frames) for frames in (9, 10, 95, 100, 101)] == [0, 1, 1, 1, 0]

@@ -4,15 +4,16 @@ import json
 
 import pytest
 
-from dreamer_tf.scores import curves, document, names, page_charts, report
+from dreamer_tf.scores import curves, document, names, page_charts, report, standings
 
 
 def make(ours, *agents, games=("pong", "breakout")):
     found = report.Report(ours, curves.published(agents, games))
     called = names.agents(found.agents)
-    rows, common = report.aggregate_rows(found)
+    table = standings.compute(found)
+    rows = standings.aggregate_rows(found, table)
     canvas = document.Canvas(list(called.values()))
-    return page_charts.Page(found, report.game_rows(found), rows, common, called, canvas)
+    return page_charts.Page(found, table, report.game_rows(found), rows, called, canvas)
 
 
 def body(build, page):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dreamer_tf.scores import curves, report
+from dreamer_tf.scores import curves, report, standings
+from tests.scores.runs import write_run
 
 
 def test_runs_that_ended_early_are_no_last_scores():
@@ -10,6 +11,15 @@ def test_runs_that_ended_early_are_no_last_scores():
     found = report.Report([], curves.published(["DreamerV2"], ["breakout"]))
     [row] = report.game_rows(found)
     assert (row["runs"], row["ended early"]) == (4, 4) and row["score"] > 400
+
+
+def test_complete_runs_of_different_frames_all_count(tmp_path):
+    """Iterations end with whole episodes: two of three complete runs had 'ended early'."""
+    for seed, ends in enumerate(((1000, 2000), (1000, 2300), (1000,))):
+        write_run(tmp_path / f"a/{seed}", seed=seed, ends=ends)
+    found = report.Report(curves.own([str(tmp_path / "a/*")]), [])
+    [row] = report.game_rows(found)
+    assert (row["runs"], row["ended early"], row["frames"]) == (2, 1, 2300)
 
 
 def test_missing_scores_are_named(runs):
@@ -25,8 +35,9 @@ def test_single_runs_have_no_interval(runs):
         curves.own([str(runs / "runs/*/*/*")]), curves.published(["DQN"], ["pong", "breakout"])
     )
     assert len(found.games) == 2
-    [ours, _], games = report.aggregate_rows(found)
-    assert games == ["breakout", "pong"] and ours["IQM low"] == ""
+    table = standings.compute(found)
+    ours, _ = standings.aggregate_rows(found, table)
+    assert table.games == ["breakout", "pong"] and ours["IQM low"] == ""
 
 
 @pytest.mark.parametrize("values,words", [([3], "3"), ([2, 5, 3], "2 to 5"), ([1.001, 1.002], "1")])

@@ -11,9 +11,9 @@ SPECS = {
     "dots": specs.dots(AGENTS, {"value", "low"}, "score"),
     "one row": specs.dots(AGENTS, {"value"}, "score", 0.5, AGENTS[:1]),
     "lines": specs.lines(AGENTS, ALL, "frames", "return", log=True),
-    "profiles": specs.profiles(AGENTS, ALL, log=False),
-    "profiles, log": specs.profiles(AGENTS, ALL, log=True),
-    "differences": specs.differences(55, "red", "blue"),
+    "profiles": specs.profiles(AGENTS, ALL, False, "score", 8.0),
+    "profiles, log": specs.profiles(AGENTS, ALL, True, "score", 8.0),
+    "differences": specs.differences(55, "red", "blue", "scores"),
 }
 
 
@@ -28,6 +28,12 @@ def test_layers_without_points_are_left_out():
     assert len(specs.lines(AGENTS, ALL)["layer"]) == 4
     assert len(specs.lines(AGENTS, {"agent", "x", "y"})["layer"]) == 1
     assert len(specs.dots(AGENTS, {"value"}, "")["layer"]) == 1
+
+
+def test_dots_of_one_color_have_other_shapes():
+    _, dot = specs.dots(AGENTS, {"value", "low"}, "")["layer"]
+    looks = [dot["encoding"][name]["scale"]["range"] for name in ("color", "shape")]
+    assert len(set(zip(*looks, strict=True))) == len(AGENTS)
 
 
 def test_agents_with_one_color_have_other_dashes():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.scores import curves, report, subsets
+from dreamer_tf.scores import comparison, curves, report, subsets
 
 
 def test_the_regression_is_that_of_the_paper():
@@ -63,6 +63,18 @@ def test_it_is_too_low_for_our_own_table(agent, printed, exact, true, inside):
     [median] = [row["gamer_median"] for row in curves.table("table_1") if row["Agent"] == agent]
     assert round(100 * median) == true
     assert (predicted.low < median < predicted.high) == inside
+
+
+@pytest.mark.parametrize("subset", subsets.SUBSETS)
+def test_how_many_of_our_own_agents_it_covers(subset):
+    """The counts of the page and of docs/baselines.md."""
+    request = comparison.Request(baselines=subsets.HERE, mixed=True)
+    rows = subsets.rows(comparison.collect(request), subset)
+    assert len(rows) == len(subsets.HERE)
+    inside = [row["within the interval"] for row in rows]
+    assert inside.count("yes") == subsets.COVERED_HERE[subset]
+    trained = {row["agent"] for row in rows if row["one of the regression"] == "yes"}
+    assert trained == {f"{name}, published" for name in ("DreamerV2", "IQN", "C51", "MuZero")}
 
 
 def test_rows_are_of_agents_that_have_the_games():

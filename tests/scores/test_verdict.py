@@ -2,7 +2,7 @@
 
 import pytest
 
-from dreamer_tf.scores import aggregate, curves, names, report, verdict
+from dreamer_tf.scores import aggregate, curves, names, report, standings, verdict
 from tests.scores.runs import write_run
 
 
@@ -11,24 +11,27 @@ def published(*agents, games=("pong", "breakout", "boxing")):
 
 
 def words(found):
-    _, common = report.aggregate_rows(found)
-    return " ".join(verdict.sentences(found, common, names.agents(found.agents)))
+    table = standings.compute(found)
+    return " ".join(verdict.sentences(found, table, names.agents(found.agents)))
+
+
+def improvements(found):
+    return verdict.improvement_rows(found, standings.compute(found))
 
 
 def test_the_sentence_has_the_values_of_the_aggregates():
     found = published("DQN", "IQN")
-    rows, common = report.aggregate_rows(found)
-    values = {row["agent"]: row["IQM"] for row in rows}
+    table = standings.compute(found)
+    values = {row["agent"]: row["IQM"] for row in standings.aggregate_rows(found, table)}
     text = words(found)
     best = max(values, key=values.get)
     assert text.startswith(f"{best.removesuffix(', published')} has the best score over 3 games")
     assert all(names.score(value) in text for value in values.values())
-    scores, _ = report.common_scores(found)
     [other] = set(values) - {best}
-    ahead = aggregate.iqm_lead(scores[best], scores[other], common)
+    ahead = aggregate.iqm_lead(table.scores[best], table.scores[other], table.games)
     assert ahead.value == pytest.approx(values[best] - values[other])
     assert names.interval(ahead.low, ahead.high) in text and "is uncertain" in text
-    assert "is clear: its 95% interval is" in words(
+    assert "is more than chance: its 95% interval over runs is" in words(
         published("DQN", "IQN", games=("boxing", "enduro"))
     )
 
@@ -50,11 +53,11 @@ def test_agents_after_very_different_frames_are_not_ranked_together(runs):
     assert "Not ranked with these, which have 199M frames: DreamerV2 (ours) after 2k" in words(
         found
     )
-    [row] = verdict.improvement_rows(found)
+    [row] = improvements(found)
     assert (row["agent"], row["better than"]) == ("DQN, published", "IQN, published")
     assert row["frames"] == "199M against 199M" and 0.0 <= row["probability"] < 0.5
     alone = report.Report(ours, curves.published(["DQN"], ["pong", "breakout"]))
-    assert verdict.improvement_rows(alone) == []
+    assert improvements(alone) == []
     assert words(alone).startswith("No aggregate ranks the agents")
 
 
@@ -73,8 +76,8 @@ def test_single_runs_have_no_certainty(runs):
     write_run(runs / "runs/b/Pong/0", agent="Other", end=1.0)
     write_run(runs / "runs/b/Breakout/0", agent="Other", game="Breakout", end=1.0)
     found = report.Report(curves.own([str(runs / "runs/*/*/*")]), [])
-    assert "Some games have a single run" in words(found)
-    [row] = verdict.improvement_rows(found)
+    assert "Some games have a single run or only a mean" in words(found)
+    [row] = improvements(found)
     assert (row["low"], row["high"], row["runs a game"]) == ("", "", "1 to 3 against 1")
 
 
@@ -84,8 +87,46 @@ def test_one_task_without_reference_scores_is_ranked_by_its_returns(tmp_path):
         write_run(tmp_path / f"b/{seed}", "B", "maze", seed, end=end + 5.0)
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
     assert words(found) == (
-        "On Maze, B, ours has the highest return: 6.50 (6.00 to 7.00). A, ours has 1.50."
-    ).replace(", ours", "")
+        "On Maze, B has the highest return: 6.50 (6.00 to 7.00). A has 1.50 (1.00 to 2.00). "
+        "The lead of 5.00 is more than chance: its 95% interval over runs is 1.96 to 8.04."
+    )
+
+
+def test_ours_are_ranked_beside_the_published_ones(tmp_path):
+    """They have 2,000 frames, those 199M: two rankings, ours first."""
+    for agent, end in (("A", 1.0), ("B", 5.0)):
+        for seed in range(2):
+            write_run(tmp_path / f"{agent}/{seed}", agent, seed=seed, end=end + seed)
+    ours = curves.own([str(tmp_path / "*/*")])
+    text = words(report.Report(ours, curves.published(["DQN", "IQN"], ["pong"])))
+    first, second = text.split("On Pong ")[1:]
+    assert first.startswith("after 2k frames, B (ours) has the highest return: 5.50")
+    assert second.startswith("after 199M frames, IQN (published) has the highest return")
+
+
+def test_a_small_lead_on_one_game_is_uncertain():
+    """1% ahead, with intervals of a third."""
+    text = words(published("DreamerV2", "Rainbow", games=["amidar"]))
+    assert "is uncertain" in text and "contains 0" in text and "Rainbow has 2,529 (" in text
+
+
+def test_published_means_are_no_runs():
+    """They had a probability of improvement, 'three runs against one'."""
+    found = published("SimPLe at 400k", "Rainbow at 400k", games=("pong", "boxing"))
+    assert improvements(found) == []
+    assert "single run or only a mean, so nothing says" in words(found)
+    table = standings.compute(found)
+    [row, _] = standings.aggregate_rows(found, table)
+    assert row["runs a game"] == "a published mean" and row["IQM low"] == ""
+
+
+def test_an_agent_with_few_games_takes_none_from_the_others():
+    found = published("DQN", "IQN", "DreamerV2 (Montezuma)", games=None)
+    table = standings.compute(found)
+    assert list(table.scores) == ["DQN, published", "IQN, published"] and len(table.games) == 55
+    assert "not ranked: DreamerV2 (Montezuma)." in words(found)
+    both = standings.compute(published("SimPLe at 400k", "Rainbow at 400k", games=None))
+    assert len(both.games) == 26  # of two agents, both count
 
 
 def test_equal_returns_have_no_winner(tmp_path):
@@ -104,7 +145,8 @@ def test_tasks_without_reference_scores_are_counted(tmp_path):
     write_run(tmp_path / "alone/A", "A", "alone")
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
     assert words(found).startswith(
-        "Of 3 games that several agents have, the highest return is of A on 2 and B on 1. No "
+        "Of 3 games that several agents have, the highest return is of A on 2 (0 of them by "
+        "more than chance) and B on 1 (0 of them by more than chance). No "
     )
 
 
