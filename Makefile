@@ -7,7 +7,7 @@ WORKERS ?= 2
 .PHONY: help venv train test test-ci test-slow test-wheels learn chaos chaos-sweep report bench docs lint format clean
 
 help:
-	@echo "make venv       .venv with everything installed"
+	@echo "make venv       .venv with what Atari, the control suite and the tests need"
 	@echo "make train      train DreamerV2 on ALE Kung-Fu Master, small model, under ten minutes on two cores"
 	@echo "make test       lint and the fast tests"
 	@echo "make test-ci    the tests that start browsers, clusters or attacks"

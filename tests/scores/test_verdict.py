@@ -120,13 +120,9 @@ def test_published_means_are_no_runs():
     assert row["runs a game"] == "a published mean" and row["IQM low"] == ""
 
 
-def test_an_agent_with_few_games_takes_none_from_the_others():
+def test_an_agent_with_few_games_is_not_ranked():
     found = published("DQN", "IQN", "DreamerV2 (Montezuma)", games=None)
-    table = standings.compute(found)
-    assert list(table.scores) == ["DQN, published", "IQN, published"] and len(table.games) == 55
     assert "not ranked: DreamerV2 (Montezuma)." in words(found)
-    both = standings.compute(published("SimPLe at 400k", "Rainbow at 400k", games=None))
-    assert len(both.games) == 26  # of two agents, both count
 
 
 def test_equal_returns_have_no_winner(tmp_path):
