@@ -212,8 +212,6 @@ def _lone(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def improvements(page: Page) -> Iterator[Section]:
     """Probabilities of improvement, as dots and as numbers; one chart for each first agent."""
-    if not page.common:
-        return
     body = ""
     found = verdict.improvement_rows(page.report, page.standings)
     for first in dict.fromkeys(row["agent"] for row in found):
@@ -232,13 +230,14 @@ def improvements(page: Page) -> Iterator[Section]:
         body += page.canvas.figure(f"{page.called[first]} against", spec, columns)
         body += f"<details><summary>Numbers</summary>{table(shown, 'cards')}</details>"
     if body:
+        games = page.standings.games
+        where = names.game(games[0]) if len(games) == 1 else "a random game"
         yield Section(
             "Probability of improvement",
             paragraph(
-                "How likely a run of one agent has a higher score than a run of another on a "
-                "random game; a tie counts half. The line is a coin flip. Agents after very "
-                "different numbers of frames are not put into one probability, and neither are "
-                "published means."
+                f"How likely a run of one agent has a higher score than a run of another on {where}"
+                "; a tie counts half. The line is a coin flip. Agents after very different numbers "
+                "of frames are not put into one probability, and neither are published means."
             )
             + body,
         )

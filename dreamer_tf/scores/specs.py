@@ -105,7 +105,8 @@ def lines(
       log: a horizontal log scale.
       height: in pixels.
     """
-    scale: Spec = {"type": "log" if log else "linear", "nice": False}
+    # A linear axis ends at a round number, which is labelled; a log axis would double.
+    scale: Spec = {"type": "log" if log else "linear", "nice": not log}
     across: Spec = {"field": "x", "type": "quantitative", "title": x or None, "scale": scale}
     # Between powers of ten there are too many labels.
     ticks: Spec = {"values": [10**power for power in range(-2, 13)]} if log else {}
