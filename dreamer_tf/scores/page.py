@@ -107,8 +107,7 @@ def _first_screen(page: page_charts.Page) -> Iterator[Section]:
         points = _estimates(page, statistic)
         if points:
             columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
-            best = sorted(points, key=lambda point: -point["value"])
-            order = [page.called[point["agent"]] for point in best]
+            order = _ranks(points, page, page.standings.groups)
             spec = specs.dots(page.agents, columns, page.standings.scale.title, rows=order)
             dots += page.canvas.figure(f"{title} over games", spec, columns)
     if dots:
@@ -141,12 +140,24 @@ def _returns_of_one(page: page_charts.Page) -> str:
     points = [
         {"agent": row["agent"], "value": row["score"]}
         | ({"low": row["low"], "high": row["high"]} if row["runs"] > 1 else {})
-        for row in sorted(rows, key=lambda row: -row["score"])
+        for row in rows
     ]
     columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
-    order = [page.called[point["agent"]] for point in points]
-    spec = specs.dots(page.agents, columns, "return", rows=order)
+    groups = budgets.groups(budgets.frames(page.report), page.report.ours)
+    spec = specs.dots(page.agents, columns, "return", rows=_ranks(points, page, groups))
     return page.canvas.figure(names.game(page.report.games[0]), spec, columns)
+
+
+def _ranks(
+    points: list[dict[str, Any]], page: page_charts.Page, groups: list[list[str]]
+) -> list[str]:
+    """The agents, the best first among those that are ranked together."""
+    values = {point["agent"]: point["value"] for point in points}
+    return [
+        page.called[agent]
+        for group in groups
+        for agent in sorted(set(group) & set(values), key=lambda agent: -values[agent])
+    ]
 
 
 def _estimates(page: page_charts.Page, statistic: str) -> list[dict[str, Any]]:

@@ -76,3 +76,13 @@ def visible(text):
 
 def titles(text):
     return [html.unescape(title) for title in re.findall("<h2 id[^>]*>([^<]*)</h2>", text)]
+
+
+def test_the_best_comes_first_among_those_of_its_budget(tmp_path):
+    """An agent with a thousandth of the frames was the last of one list."""
+    for agent, end in (("A", 1.0), ("B", 5.0)):
+        write_run(tmp_path / f"{agent}/0", agent, end=end)
+    ours = curves.own([str(tmp_path / "*/*")])
+    found = report.Report(ours, curves.published(["DQN", "IQN"], ["pong"]))
+    order = '["B (ours)","A (ours)","IQN (published)","DQN (published)"]'
+    assert f'"sort":{order}' in page.to_html(found)
