@@ -103,7 +103,7 @@ def curves_chart(points: Sequence[dict[str, Any]], columns: int = 3) -> Any:
             axis=alt.Axis(format="~s"),
             scale=alt.Scale(type="log" if apart else "linear"),
         ),
-        color=alt.Color("agent:N", title="agent", legend=alt.Legend(labelLimit=0)),
+        color=alt.Color("agent:N", title="agent", legend=alt.Legend(labelLimit=0, symbolOpacity=1)),
     )
     mean = base.transform_filter("isValid(datum.return)")
     band = mean.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")

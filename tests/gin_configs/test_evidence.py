@@ -22,6 +22,7 @@ CONFIGURED = {
     "crafter": (["crafter_small.gin"], []),
     "kung_fu_master": (["quickstart.gin"], []),
     "minatar_breakout": (["minatar.gin"], []),
+    "minatar_spaceinvaders": (["minatar.gin"], []),
     "minatar_asterix_rainbow": (["minatar_rainbow.gin"], []),
     "minatar_breakout_rainbow": (["minatar_rainbow.gin"], []),
     "minatar_freeway_rainbow": (["minatar_rainbow.gin"], []),
