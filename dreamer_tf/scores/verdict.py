@@ -150,7 +150,7 @@ _NO_AGGREGATE = (
 
 
 def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
-    """On how many games each agent has the highest return of those with similar frames."""
+    """How often each agent has the highest return on a game, of those with similar frames."""
     scores = last_scores(report)
     best: dict[str, list[bool]] = {}
     for game in report.games:
@@ -160,15 +160,15 @@ def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
                 best.setdefault(called[found.first], []).append(bool(found.sure))
     if not best:
         return []
-    games = sum(map(len, best.values()))
+    count = sum(map(len, best.values()))
     order = sorted(best, key=lambda agent: -len(best[agent]))
     listed = names.listed(
-        f"{agent} on {len(best[agent])} ({sum(best[agent])} of them by more than chance)"
+        f"{agent} in {len(best[agent])} ({sum(best[agent])} of them by more than chance)"
         for agent in order
     )
     return [
-        f"Of {names.number_of(games, 'game')} that several agents have, the highest return is of "
-        f"{listed}."
+        f"Of {names.number_of(count, 'comparison')} on a game, after similar numbers of frames, "
+        f"the highest return is of {listed}."
     ]
 
 

@@ -141,8 +141,8 @@ def test_tasks_without_reference_scores_are_counted(tmp_path):
     write_run(tmp_path / "alone/A", "A", "alone")
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
     assert words(found).startswith(
-        "Of 3 games that several agents have, the highest return is of A on 2 (0 of them by "
-        "more than chance) and B on 1 (0 of them by more than chance). No "
+        "Of 3 comparisons on a game, after similar numbers of frames, the highest return is of A "
+        "in 2 (0 of them by more than chance) and B in 1 (0 of them by more than chance). No "
     )
 
 
