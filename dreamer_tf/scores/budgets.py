@@ -55,3 +55,13 @@ def groups(ends: dict[str, float], first: Sequence[str] = ()) -> list[list[str]]
         found.append(group)
         left = [agent for agent in left if agent not in group]
     return sorted(found, key=lambda g: (len(g) < 2, not set(g) & set(first), -len(g)))
+
+
+def ranked(report: Report, over: Sequence[str] | None = None) -> list[list[str]]:
+    """The labels of a report by groups that are ranked together, those of our runs first.
+
+    Args:
+      report: what is compared.
+      over: games; all by default.
+    """
+    return groups(frames(report, over), report.ours)

@@ -37,7 +37,7 @@ def to_html(
         mark = " <a href='#noted' title='Table K1 prints another score'>†</a>" * (game in noted)
         line = f'<th scope="row">{html.escape(names.game(game))}{mark}</th>'
         # Only agents with similar frames compete for the bold score.
-        groups = budgets.groups(budgets.frames(report, [game]))
+        groups = budgets.ranked(report, [game])
         bold = {a for group in groups for a in _best([cells[game, agent] for agent in group])}
         line += "".join(
             _cell(cells[game, agent], agent in bold, printed.get((game, agent))) for agent in called

@@ -119,7 +119,7 @@ def _first_screen(page: page_charts.Page) -> Iterator[Section]:
         )
         if not page.aggregates:
             text_below = "Last returns, means over runs. Bars are 95% bootstrap intervals."
-        if len(budgets.groups(budgets.frames(page.report, page.common or None))) > 1:
+        if len(budgets.ranked(page.report, page.common or None)) > 1:
             text_below += " Not all agents have as many frames: see the text and the table."
         dots = f'<div><div class="pair">{dots}</div>{paragraph(text_below, "note")}</div>'
     yield Section("", f'<section class="first"><div>{text}</div>{dots}</section>')
@@ -143,7 +143,7 @@ def _returns_of_one(page: page_charts.Page) -> str:
         for row in rows
     ]
     columns = page_charts.columns_of(points, page, value="value", low="low", high="high")
-    groups = budgets.groups(budgets.frames(page.report), page.report.ours)
+    groups = budgets.ranked(page.report)
     spec = specs.dots(page.agents, columns, "return", rows=_ranks(points, page, groups))
     return page.canvas.figure(names.game(page.report.games[0]), spec, columns)
 

@@ -85,36 +85,16 @@ def learning_curves(page: Page) -> Iterator[Section]:
 
 def differences(page: Page) -> Iterator[Section]:
     """Sorted differences of the first agent of each group that is ranked, and each other one."""
-    groups = page.standings.groups
-    if not page.common:
-        groups = budgets.groups(budgets.frames(page.report), page.report.ours)
-    numbers = {agent: number for number, agent in enumerate(page.called)}
-    figures, leading = "", []
-    for first, *others in groups:
-        for other in others:
-            points = charts.difference_points(page.games, first, other)
-            if len(points) < 2:
-                continue
-            columns: dict[str, list[Any]] = {
-                "game": [names.game(point["game"]) for point in points],
-                **{
-                    name: [names.rounded(point[name]) for point in points]
-                    for name in ("difference", "first", "second")
-                },
-            }
-            spec = specs.differences(
-                len(points),
-                specs.color(numbers[first]),
-                specs.color(numbers[other]),
-                scales.of([points[0]["game"]]).title,
-            )
-            better = sum(point["difference"] > 0 for point in points)
-            of = f"{better} of {len(points)}"
-            caption = f"{page.called[first]} above {page.called[other]} on {of}"
-            figures += page.canvas.figure(caption, spec, columns)
-            leading.append(page.called[first])
-    if figures:
-        first = names.listed(dict.fromkeys(leading))
+    groups = page.standings.groups if page.common else budgets.ranked(page.report)
+    drawn = [
+        (page.called[first], figure)
+        for first, *others in groups
+        for other in others
+        if (figure := _difference(page, first, other))
+    ]
+    if drawn:
+        first = names.listed(dict.fromkeys(name for name, _ in drawn))
+        figures = "".join(figure for _, figure in drawn)
         yield Section(
             f"{first} game by game",
             paragraph(
@@ -125,6 +105,31 @@ def differences(page: Page) -> Iterator[Section]:
             )
             + f'<div class="grid bars">{figures}</div>',
         )
+
+
+def _difference(page: Page, first: str, other: str) -> str:
+    """Bars of the games that two agents have; nothing for fewer than two."""
+    points = charts.difference_points(page.games, first, other)
+    if len(points) < 2:
+        return ""
+    columns: dict[str, list[Any]] = {
+        "game": [names.game(point["game"]) for point in points],
+        **{
+            name: [names.rounded(point[name]) for point in points]
+            for name in ("difference", "first", "second")
+        },
+    }
+    labels = list(page.called)
+    spec = specs.differences(
+        len(points),
+        specs.color(labels.index(first)),
+        specs.color(labels.index(other)),
+        scales.of([points[0]["game"]]).title,
+    )
+    better = sum(point["difference"] > 0 for point in points)
+    of = f"{better} of {len(points)}"
+    caption = f"{page.called[first]} above {page.called[other]} on {of}"
+    return page.canvas.figure(caption, spec, columns)
 
 
 def profiles(page: Page) -> Iterator[Section]:

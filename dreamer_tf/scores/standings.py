@@ -55,7 +55,7 @@ def _of_suite(report: Report, known: set[str]) -> Standings:
     scores = last_scores(report)
     games = {agent: set(table) & known for agent, table in scores.items()}
     with_games = [agent for agent in report.agents if games.get(agent)]
-    groups = budgets.groups(budgets.frames(report, sorted(known)), report.ours)
+    groups = budgets.ranked(report, sorted(known))
     candidates = groups[0] if groups and len(groups[0]) > 1 else with_games
     over = _common(candidates, games)
     joined = {a: scores[a] for a in with_games if over and over <= games[a]}

@@ -154,7 +154,7 @@ def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
     scores = last_scores(report)
     best: dict[str, list[bool]] = {}
     for game in report.games:
-        for group in budgets.groups(budgets.frames(report, [game]), report.ours):
+        for group in budgets.ranked(report, [game]):
             if len(group) > 1:
                 found = lead_on_game({agent: scores[agent][game] for agent in group})
                 best.setdefault(called[found.first], []).append(bool(found.sure))
