@@ -211,12 +211,11 @@ def _suite() -> Any:
 
 def _load(domain_name: str, task_name: str) -> Any:
     """The task as a dm_env environment."""
-    suite = _suite()
-    if (domain_name, task_name) not in suite.ALL_TASKS:
-        tasks = [f"{domain} {task}" for domain, task in suite.ALL_TASKS]
+    if (domain_name, task_name) not in task_names():
+        tasks = [f"{domain} {task}" for domain, task in task_names()]
         task = f"{domain_name} {task_name}"
         raise UserError(
             f"Unknown task '{task}' (ControlSuiteEnvironment.domain_name and task_name)."
             f"{did_you_mean(task, tasks)}"
         )
-    return suite.load(domain_name, task_name)
+    return _suite().load(domain_name, task_name)

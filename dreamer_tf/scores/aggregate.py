@@ -66,15 +66,6 @@ def normalize(game: str, scores: Sequence[float] | np.ndarray | float, standard:
     return (np.asarray(scores, float) - low) / (high - low)
 
 
-def evenly(scores: Scores, over: Sequence[str]) -> np.ndarray:
-    """Gamer normalized scores [rows, games]; every run of a game appears equally often.
-
-    Games may have different numbers of runs: see `bootstrap.even`.
-    """
-    runs = [np.sort(normalize(game, scores[game], "Gamer"))[None] for game in over]
-    return bootstrap.even(runs)[0].reshape(len(over), -1).T
-
-
 def _normalized(samples: bootstrap.Samples, over: Sequence[str], standard: str) -> list[np.ndarray]:
     return [normalize(game, s, standard) for game, s in zip(over, samples, strict=True)]
 
