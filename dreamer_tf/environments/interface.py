@@ -9,12 +9,11 @@ import gymnasium
 import numpy as np
 
 from dreamer_tf.environments.factored import FactoredActions, mask_size
+from dreamer_tf.environments.spaces import check_spaces
 from dreamer_tf.errors import UserError
 
 # Arrays by name: images [H, W, C] uint8, planes [H, W, C] bool, vectors [K] float32, uint8 or bool.
 Observation = Mapping[str, np.ndarray]
-# Observations give their names to losses and layers, and these names are taken.
-RESERVED_NAMES = ("kl", "reward", "discount", "model", "actor", "critic", "linear")
 
 
 def boxes(space: gymnasium.spaces.Dict) -> dict[str, gymnasium.spaces.Box]:
@@ -137,7 +136,7 @@ def complete(environment: Environment | EnvironmentLike) -> Environment:
         members of `EnvironmentLike`.
 
     Raises:
-      UserError: members are missing.
+      UserError: members are missing, or a space is none that agents take.
     """
     missing = [name for name in _REQUIRED if not hasattr(environment, name)]
     if missing:
@@ -146,6 +145,7 @@ def complete(environment: Environment | EnvironmentLike) -> Environment:
             "must be a gymnasium.Env, or have all members of EnvironmentLike in "
             "dreamer_tf.environments.interface."
         )
+    check_spaces(environment.name, environment.observation_space, environment.action_space)
     return environment if isinstance(environment, Environment) else _Completed(environment)
 
 

@@ -20,7 +20,8 @@ import cv2
 import gymnasium
 import numpy as np
 
-from dreamer_tf.environments.interface import RESERVED_NAMES, Observation
+from dreamer_tf.environments.interface import Observation
+from dreamer_tf.environments.spaces import RESERVED_NAMES
 from dreamer_tf.errors import UserError, did_you_mean
 
 spaces = gymnasium.spaces

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.environments.factored import ACTION_MASK
-from dreamer_tf.environments.interface import RESERVED_NAMES
+from dreamer_tf.environments.spaces import RESERVED_NAMES
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.distributions import tfd
