@@ -60,8 +60,13 @@ class CompiledPolicy:
           evaluation_action: `Learner.evaluation_action`.
 
         Raises:
-          UserError: unknown device.
+          UserError: unknown device, or a probability of random actions above 1.
         """
+        if encoding.choices and exploration_noise > 1:
+            raise UserError(
+                f"Learner.exploration_noise is {exploration_noise:g}, but for actions to choose "
+                "from it is the probability of a random one: set it to a number from 0 to 1."
+            )
         self.exploration_noise = exploration_noise
         self._observation_space = observation_space
         self._encoding = encoding

@@ -30,7 +30,7 @@ from dreamer_tf.networks.parts import ActorPart, make_part
 from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule, is_constant
 from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import AtLeastTwo, Fraction, PositiveInt
+from dreamer_tf.settings.types import AtLeastTwo, Fraction, PositiveFraction, PositiveInt
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
 
@@ -67,7 +67,7 @@ class ActorCritic(Module):
         baseline: Literal["target", "online"] = "target",
         literal_actor_loss: bool = False,
         slow_update_interval: PositiveInt = 100,
-        slow_update_fraction: Fraction = 1.0,
+        slow_update_fraction: PositiveFraction = 1.0,
         actor: Callable[..., ActorPart] | None = None,
     ):
         """Builds the networks.
@@ -107,11 +107,11 @@ class ActorCritic(Module):
             entropy_scale = 1e-3 if discrete else 1e-4
         self.horizon = horizon
         self._lambda = lambda_
-        self._mixing = as_schedule(gradient_mixing)
+        self._mixing = as_schedule(gradient_mixing, "ActorCritic.gradient_mixing", 1.0)
         # A term that is always multiplied by 0 is left out, and its gradients with it.
         self.uses_reinforce = not is_constant(gradient_mixing, 0.0)
         self.uses_dynamics = not is_constant(gradient_mixing, 1.0)
-        self._entropy_scale = as_schedule(entropy_scale)
+        self._entropy_scale = as_schedule(entropy_scale, "ActorCritic.entropy_scale")
         self._entropy_in_returns = entropy_in_returns
         self._stop_action_gradient = stop_action_gradient
         self._online_baseline = baseline == "online"

@@ -115,7 +115,7 @@ class Optimizer:
         """
         self.name = name
         self._variables = variables
-        self._learning_rate = as_schedule(learning_rate)
+        self._learning_rate = as_schedule(learning_rate, "Optimizer.learning_rate")
         self._clip = clip
         self._loss_scaling = loss_scaling
         self._scale_period = scale_period

@@ -11,29 +11,52 @@ Gin can bind a schedule wherever a `Value` is expected:
 A schedule maps the number of an update to a float32 scalar inside the compiled update.
 """
 
+import math
 from collections.abc import Callable
 from typing import Annotated
 
 import gin
+import numpy as np
 import tensorflow as tf
 from msgspec import Meta
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveInt
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 Value = float | int | Schedule
 _Schedule = Annotated[Schedule, Meta(description="a schedule as in @linear_schedule()")]
-# For parameters whose numbers have bounds. What a schedule returns is not checked.
+# For parameters whose numbers have bounds; `as_schedule` checks what a schedule returns.
 NonNegativeValue = NonNegativeFloat | _Schedule
 FractionValue = Fraction | _Schedule
+Horizon = Annotated[float, Meta(ge=1)]
+# Updates at which a schedule is checked: its start, each power of ten, far beyond every run.
+_SAMPLED = (0, *(10**exponent for exponent in range(13)))
 
 
-def as_schedule(value: Value) -> Schedule:
-    """Turns a number into a constant schedule; a schedule is returned unchanged."""
-    if callable(value):
-        return value
-    return lambda update: tf.constant(value, tf.float32)
+def as_schedule(value: Value, name: str, most: float = math.inf) -> Schedule:
+    """Turns a number into a constant schedule; a schedule is returned unchanged.
+
+    Args:
+      value: number or schedule.
+      name: of the gin parameter.
+      most: the largest value that it may have; the smallest one is 0.
+
+    Raises:
+      UserError: a schedule leaves these bounds, or returns no finite scalar.
+    """
+    if not callable(value):
+        return lambda update: tf.constant(value, tf.float32)
+    for update in _SAMPLED:
+        found = np.asarray(value(tf.constant(update, tf.int64)))
+        if found.shape or not 0.0 <= found <= most or not math.isfinite(found):
+            bounds = "of 0 or more" if most == math.inf else f"from 0 to {most:g}"
+            raise UserError(
+                f"{name} is a schedule that returns {found} at update {update:,}, but it must "
+                f"return numbers {bounds}: change its parameters."
+            )
+    return value
 
 
 def is_constant(value: Value, number: float) -> bool:
@@ -100,8 +123,8 @@ def exponential_schedule(
 
 @configurable
 def horizon_schedule(
-    initial: PositiveFloat = gin.REQUIRED,
-    final: PositiveFloat = gin.REQUIRED,
+    initial: Horizon = gin.REQUIRED,
+    final: Horizon = gin.REQUIRED,
     steps: PositiveInt = gin.REQUIRED,
 ) -> Schedule:
     """Discount whose horizon grows in a straight line: 1 - 1 / horizon(update).

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.replay.streams import Segment, Stream, as_segment
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveInt
@@ -111,7 +112,15 @@ class ReleasedSampling:
           minimum_length: shortest piece, in steps.
           maximum_length: longest piece, in steps; None for whole episodes.
           prioritize_ends: whether ends of episodes are drawn more often.
+
+        Raises:
+          UserError: the longest piece is shorter than the shortest one.
         """
+        if maximum_length is not None and maximum_length < minimum_length:
+            raise UserError(
+                f"ReleasedSampling.maximum_length is {maximum_length}, but its minimum_length is "
+                f"{minimum_length}: raise the one, or lower the other."
+            )
         self._minimum = minimum_length
         self._maximum = maximum_length
         self._prioritize_ends = prioritize_ends

@@ -107,8 +107,9 @@ class WorldModel(Module):
           decoder: makes a `DecoderPart` of yours; `Decoder` by default.
           heads: make a `HeadPart` each, by the name of the loss. One named 'reward' takes the place
             of the reward head.
-          losses: functions `(model, batch, outputs) -> scalar`, by the name of the loss, which are
-            added to eq. 2. One named 'kl' takes the place of the KL loss.
+          losses: functions `(model, data, outputs) -> scalar`, by the name of the loss, which are
+            added to eq. 2. `data` is the batch after `preprocess`. One named 'kl' takes the place
+            of the KL loss.
 
         Raises:
           UserError: unknown reward transform or gradient head, or a part lacks a member.
@@ -116,8 +117,8 @@ class WorldModel(Module):
         super().__init__(precision)
         if kl_scale is None:
             kl_scale = 0.1 if is_discrete(action_space) else 1.0
-        self._discount = as_schedule(discount)
-        self._kl_scale = as_schedule(kl_scale)
+        self._discount = as_schedule(discount, "WorldModel.discount", 1.0)
+        self._kl_scale = as_schedule(kl_scale, "WorldModel.kl_scale")
         self._kl_balance = kl_balance
         self._free_nats = free_nats
         self._free_average = free_average

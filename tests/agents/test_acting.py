@@ -107,6 +107,13 @@ def test_exploration_noise_changes_actions_while_training_only(noise, changed):
     np.testing.assert_array_equal(step(plain, explore=False)[0], step(noisy, explore=False)[0])
 
 
+def test_a_probability_of_random_actions_is_at_most_1():
+    configure()
+    make_learner(action_space=BOX, exploration_noise=1.5)  # a standard deviation
+    with pytest.raises(UserError, match=r"Learner\.exploration_noise is 1\.5.* from 0 to 1\."):
+        make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=1.5)
+
+
 def test_discrete_noise_is_the_share_of_random_actions():
     configure()
     learner = make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=0.5)

@@ -1,9 +1,12 @@
 """Schedules at the numbers of their definition; the authors' notation is tested in parity."""
 
+import math
+
 import gin
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.networks import schedules
 from tests.helpers import bind
 
@@ -15,7 +18,7 @@ def at(schedule, update):
 
 
 def test_a_number_is_constant():
-    schedule = schedules.as_schedule(0.3)
+    schedule = schedules.as_schedule(0.3, "a")
     assert at(schedule, 0) == at(schedule, 10**6) == pytest.approx(0.3)
 
 
@@ -46,7 +49,37 @@ def test_gin_can_bind_a_schedule_to_any_value():
     )
     with gin.config_scope("a"):
         schedule = schedules.linear_schedule()
-    assert at(schedules.as_schedule(schedule), 5) == 0.5
+    assert at(schedules.as_schedule(schedule, "a"), 5) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("initial", "final", "most", "wrong"),
+    [
+        (0.0, 1.0, 1.0, None),
+        (0.0, 2.0, math.inf, None),
+        (0.0, 2.0, 1.0, "2.0 at update 100, but it must return numbers from 0 to 1"),
+        (1.0, -1.0, math.inf, "-1.0 at update 100, but it must return numbers of 0 or more"),
+    ],
+)
+def test_a_schedule_that_leaves_its_bounds_is_named(initial, final, most, wrong):
+    schedule = schedules.linear_schedule(initial=initial, final=final, steps=100)
+    if wrong is None:
+        assert schedules.as_schedule(schedule, "a", most) is schedule
+        return
+    with pytest.raises(UserError, match=r"ActorCritic\.a is a schedule that returns") as error:
+        schedules.as_schedule(schedule, "ActorCritic.a", most)
+    assert wrong in error.value.sentence
+
+
+@pytest.mark.parametrize("value", [[0.5, 0.5], math.nan])
+def test_a_schedule_of_yours_must_return_a_finite_scalar(value):
+    with pytest.raises(UserError, match=r"a is a schedule that returns .* at update 0"):
+        schedules.as_schedule(lambda update: tf.constant(value), "a")
+
+
+def test_a_horizon_below_one_step_is_refused():
+    with pytest.raises(UserError, match=r"horizon_schedule\.initial.*of 1 or more"):
+        schedules.horizon_schedule(initial=0.5, final=100.0, steps=10)
 
 
 def test_only_numbers_are_known_to_be_constant():

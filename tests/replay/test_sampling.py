@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.replay.sampling import ReleasedSampling, UniformSampling
 from dreamer_tf.replay.streams import Stream
 from tests.replay.replays import add_episode, make
@@ -76,6 +77,11 @@ def test_nothing_is_drawn_from_too_few_steps(sampling):
     assert sampling.draw([Stream(10)], 4, 2, rng) is None
     assert sampling.draw([stream_of(3)], 4, 2, rng) is None
     assert sampling.draw([stream_of(3), stream_of(9)], 4, 2, rng) is not None
+
+
+def test_a_longest_piece_below_the_shortest_one_is_refused():
+    with pytest.raises(UserError, match=r"maximum_length is 10, but its minimum_length is 50"):
+        ReleasedSampling(50, 10)
 
 
 def test_released_pieces_add_up_and_their_rest_begins_the_next_sequence():
