@@ -371,7 +371,7 @@ class DreamerV2Agent(Agent):
         self._rounds.own = int(state.get("own_steps", self.agent_steps))
         self._evaluation_steps = int(state["evaluation_steps"])
         self._rng.bit_generator.state = state["rng"]
-        self.metrics = dict(state["metrics"])
+        self.metrics = self._averager.latest = dict(state["metrics"])
         self._averager.pending = [dict(metrics) for metrics in state["since_log"]]
         self.seconds.update(state["seconds"])  # in place: the thread of the updates has it too
         self._first_update_step = int(state["first_update_step"])

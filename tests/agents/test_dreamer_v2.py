@@ -126,6 +126,19 @@ def test_resume_is_bit_identical(tmp_path):
         assert path.read_bytes() == (tmp_path / "parts/replay" / path.name).read_bytes()
 
 
+def test_metrics_stay_after_a_resume_until_the_line_of_the_log_is_full(tmp_path):
+    run(tmp_path, 1, "DreamerV2Agent.log_every=1000")
+    configure("Runner.num_iterations=1", "DreamerV2Agent.log_every=1000")
+    runner = DreamerRunner(tmp_path, lambda: ScriptedEnvironment(((5, "terminated"),)))
+    before = dict(runner.agent.metrics)
+    assert "kl" in before
+    runner.agent.eval_mode = False
+    for _ in range(3):
+        runner._run_one_episode()
+    runner.agent.wait()
+    assert runner.agent.metrics == before
+
+
 def test_resume_within_the_random_start_is_bit_identical(tmp_path):
     """The policy takes over in the middle of an episode, after an evaluation."""
     settings = ("DreamerV2Agent.prefill_steps=60", "Runner.evaluation_steps=10")
