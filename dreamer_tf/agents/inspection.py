@@ -136,8 +136,10 @@ def inspect_stored(
     """
     # Newly seeded: looking must not advance the random numbers of the training.
     while length >= 2:
+        context = min(context, length - 1)
         sequences = replay.whole_sequences(_SEQUENCES, length, np.random.default_rng(seed))
         if sequences is not None:
-            return inspector.inspect(sequences, min(context, length // 2))
+            return inspector.inspect(sequences, context)
         length //= 2
+        context = min(context, length // 2)
     return None

@@ -1,8 +1,11 @@
 """Looks at the world model: what they return, and that they change nothing."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from dreamer_tf.agents.inspection import inspect_stored
+from tests.replay.replays import add_episode, make
 from tests.small_models import configure, make_learner, sequences
 
 
@@ -23,6 +26,25 @@ def test_an_inspection_has_predictions_and_distributions_of_every_step():
     for name, values in found.distributions.items():
         assert values.shape == (3, 6) and np.isfinite(values).all(), name
     assert {"kl", "value", "predicted_reward", "actor_entropy"} <= set(found.distributions)
+
+
+@pytest.mark.parametrize(
+    ("stored", "length", "context", "expected"),
+    [(20, 6, 5, (6, 5)), (20, 6, 2, (6, 2)), (4, 6, 5, (3, 1)), (4, 6, 1, (3, 1)), (1, 6, 2, None)],
+)
+def test_only_a_sequence_that_was_shortened_has_a_shorter_context(
+    tmp_path, stored, length, context, expected
+):
+    replay, seen = make(tmp_path), []
+    add_episode(replay, stored)
+
+    class Recorder:
+        def inspect(self, sequences, context):
+            seen.append((sequences.reward.shape[1], context))
+            return seen
+
+    found = inspect_stored(Recorder(), replay, length, context, seed=0)
+    assert (found and seen[0]) == expected
 
 
 def test_looking_changes_no_weight_and_no_later_update():
