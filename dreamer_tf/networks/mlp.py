@@ -60,7 +60,7 @@ class MLP(Module):
         """The last hidden layer: [..., inputs] -> [..., units], in the compute precision."""
         shape = tf.shape(features)[:-1]
         # One matrix product for all leading axes is faster than a batched one.
-        x = tf.reshape(features, [-1, features.shape[-1]])
+        x = tf.cast(tf.reshape(features, [-1, features.shape[-1]]), self.compute_dtype)
         for layer in self._hidden:
             x = layer(x)
         return tf.reshape(x, tf.concat([shape, [self.output_size]], 0))

@@ -37,9 +37,12 @@ def test_leading_axes_do_not_change_the_values():
 
 
 @pytest.mark.parametrize("num_layers,size", [(0, 3), (2, 4)])
-def test_hidden_size_is_known_without_a_call(num_layers, size):
-    mlp = MLP(3, {}, name="head", num_layers=num_layers, units=4, **settings())
-    assert mlp.output_size == mlp.hidden(tf.zeros([2, 3])).shape[-1] == size
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_hidden_size_and_precision_are_known_without_a_call(num_layers, size, precision):
+    mlp = MLP(3, {}, name="head", num_layers=num_layers, units=4, **settings(precision))
+    found = mlp.hidden(tf.zeros([2, 3]))
+    assert mlp.output_size == found.shape[-1] == size
+    assert mlp.compute_dtype == found.dtype.name == precision.removeprefix("mixed_")
 
 
 def test_outputs_are_float32_in_mixed_precision():
