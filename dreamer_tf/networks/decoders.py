@@ -130,7 +130,7 @@ class Decoder(DecoderPart):
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
           depth: channels of the last hidden transposed convolution; each earlier one has twice
-            as many.
+            as many, at most 8 times.
           kernels: kernel size of each transposed convolution. None chooses by the image:
             (5, 5, 6, 6) for 64x64, those of `images.py` for other sizes.
           activation: Keras activation name.

@@ -100,7 +100,8 @@ class Encoder(EncoderPart):
           observation_space: images [H, W, C] and vectors [K] by name.
           rng: draws the seeds of the initialization.
           precision: Keras precision policy of the layers.
-          depth: channels of the first convolution; every further one has twice as many.
+          depth: channels of the first convolution; the next ones have twice as many, at most 8
+            times.
           kernels: kernel size of each convolution; each of them about halves the image. None
             chooses by the image: (4, 4, 4, 4) for 64x64, those of `images.py` for other sizes.
           activation: Keras activation name.
