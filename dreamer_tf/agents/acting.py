@@ -5,6 +5,7 @@ renews the copy between updates. So an update can run in another thread, or on a
 while the policy acts.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from dreamer_tf.environments.factored import ACTION_MASK
 from dreamer_tf.environments.interface import Observation, boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks.parts import ActorPart
+from dreamer_tf.networks.schedules import NonNegativeValue, as_schedule, is_constant
 from dreamer_tf.networks.tracing import Traced
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import WorldModel
@@ -44,7 +46,8 @@ class CompiledPolicy:
         *,
         seed: int,
         device: str | None,
-        exploration_noise: float,
+        updates: tf.Variable,
+        exploration_noise: NonNegativeValue,
         evaluation_action: str,
     ):
         """Copies the weights that the policy needs; nothing is compiled yet.
@@ -56,17 +59,16 @@ class CompiledPolicy:
           actor: chooses the actions.
           seed: of the run.
           device: `Learner.policy_device`.
+          updates: counts the updates that the weights have seen.
           exploration_noise: `Learner.exploration_noise`.
           evaluation_action: `Learner.evaluation_action`.
 
         Raises:
-          UserError: unknown device, or a probability of random actions above 1.
+          UserError: unknown device, or a noise that is out of its range.
         """
-        if encoding.choices and exploration_noise > 1:
-            raise UserError(
-                f"Learner.exploration_noise is {exploration_noise:g}, but for actions to choose "
-                "from it is the probability of a random one: set it to a number from 0 to 1."
-            )
+        # For actions to choose from it is a probability.
+        most = 1.0 if encoding.choices else math.inf
+        self._noise = as_schedule(exploration_noise, "Learner.exploration_noise", most)
         self.exploration_noise = exploration_noise
         self._observation_space = observation_space
         self._encoding = encoding
@@ -79,6 +81,8 @@ class CompiledPolicy:
         self._sources = [variable for module in modules for variable in module.variables]
         with tf.device(self._device):
             self._copies = [tf.Variable(source.value) for source in self._sources]
+            self._update = tf.Variable(tf.convert_to_tensor(updates))
+        self._updates = updates
         self._functions: dict[tuple[bool, int], Callable] = {}
         self._refresh = Traced(self._assign_copies)
 
@@ -156,6 +160,7 @@ class CompiledPolicy:
     def _assign_copies(self) -> None:
         for copy, source in zip(self._copies, self._sources, strict=True):
             copy.assign(source.value)
+        self._update.assign(self._updates)
 
     def _choose(
         self,
@@ -179,42 +184,53 @@ class CompiledPolicy:
             action = policy.sample(seed=seeds[1])
         else:
             action = tf.cast(policy.mode(), tf.float32)
-        if explore and self.exploration_noise:
-            action = self._add_noise(action, seeds[2:], mask)
+        if explore and not is_constant(self.exploration_noise, 0.0):
+            # That of the weights that act, also while an update goes on.
+            noise = self._noise(self._update.read_value())
+            action = self._add_noise(action, noise, seeds[2:], mask)
         return self._encoding.decode(action), PolicyState(latent, action)
 
     def _add_noise(
-        self, action: tf.Tensor, seeds: tf.Tensor, mask: tf.Tensor | None = None
+        self,
+        action: tf.Tensor,
+        noise: tf.Tensor,
+        seeds: tf.Tensor,
+        mask: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """DreamerV1's exploration: actions [N, A] with noise, still in [-1, 1] or one-hot."""
         sizes = self._encoding.choices
         if not sizes:
-            return self._add_normal(action, seeds[0])
+            return _with_normal(action, noise, seeds[0])
         masks = [None] * len(sizes) if mask is None else tf.split(mask, sizes, -1)
         *parts, numbers = self._encoding.split(action)
         noisy = []
         for index, (part, allowed) in enumerate(zip(parts, masks, strict=True)):
             # The first choice, which Discrete actions are, uses the seeds themselves.
             own = seeds if index == 0 else tf.random.split(seeds[0], 2 * len(sizes))[2 * index :]
-            noisy.append(self._replaced(part, own, allowed))
+            noisy.append(_with_random(part, noise, own, allowed))
         if numbers.shape[-1]:
-            noisy.append(self._add_normal(numbers, tf.random.split(seeds[1], 2)[0]))
+            noisy.append(_with_normal(numbers, noise, tf.random.split(seeds[1], 2)[0]))
         return tf.concat(noisy, -1)
 
-    def _add_normal(self, numbers: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        noise = tf.random.stateless_normal(tf.shape(numbers), seed) * self.exploration_noise
-        return tf.clip_by_value(numbers + noise, -1.0, 1.0)
 
-    def _replaced(self, part: tf.Tensor, seeds: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-        """One-hot [N, n] of which some are random ones."""
-        count, size = tf.shape(part)[0], part.shape[-1]
-        if mask is None:
-            index = tf.random.stateless_uniform([count], seeds[0], maxval=size, dtype=tf.int32)
-        else:
-            logits = masked(tf.zeros_like(part), mask)
-            index = tf.random.stateless_categorical(logits, 1, seeds[0])[:, 0]
-        chance = tf.random.stateless_uniform([count, 1], seeds[1])
-        return tf.where(chance < self.exploration_noise, tf.one_hot(index, size), part)
+def _with_normal(numbers: tf.Tensor, noise: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Numbers [N, D] with Gaussian noise of this standard deviation, still in [-1, 1]."""
+    added = tf.random.stateless_normal(tf.shape(numbers), seed) * noise
+    return tf.clip_by_value(numbers + added, -1.0, 1.0)
+
+
+def _with_random(
+    part: tf.Tensor, noise: tf.Tensor, seeds: tf.Tensor, mask: tf.Tensor | None
+) -> tf.Tensor:
+    """One-hot [N, n] of which this share are random ones."""
+    count, size = tf.shape(part)[0], part.shape[-1]
+    if mask is None:
+        index = tf.random.stateless_uniform([count], seeds[0], maxval=size, dtype=tf.int32)
+    else:
+        logits = masked(tf.zeros_like(part), mask)
+        index = tf.random.stateless_categorical(logits, 1, seeds[0])[:, 0]
+    chance = tf.random.stateless_uniform([count, 1], seeds[1])
+    return tf.where(chance < noise, tf.one_hot(index, size), part)
 
 
 def _check_device(name: str | None) -> str | None:

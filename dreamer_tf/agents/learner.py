@@ -25,9 +25,9 @@ from dreamer_tf.networks import replicas, workers
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.networks.parts import make_part
+from dreamer_tf.networks.schedules import NonNegativeValue
 from dreamer_tf.replay.episode_replay import Sequences
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import NonNegativeFloat
 from dreamer_tf.world_model.rssm import LatentState
 from dreamer_tf.world_model.world_model import Batch, WorldModel, WorldModelOutputs
 
@@ -64,7 +64,7 @@ class Learner:
         precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32",
         jit_compile: bool = False,
         policy_device: str | None = None,
-        exploration_noise: NonNegativeFloat = 0.0,
+        exploration_noise: NonNegativeValue = 0.0,
         evaluation_action: Literal["mode", "sample"] = "mode",
         world_model: Callable[..., WorldModel] | None = None,
         actor_critic: Callable[..., ActorCritic] | None = None,
@@ -80,8 +80,9 @@ class Learner:
           jit_compile: compiles the update with XLA.
           policy_device: where actions are chosen, for example '/CPU:0'; by default where the
             updates run. On a GPU that is busy with an update the policy has to wait.
-          exploration_noise: DreamerV1's action noise during training: standard deviation of
-            Gaussian noise for continuous actions, probability of a random action for discrete.
+          exploration_noise: DreamerV1's action noise during training, number or schedule over
+            updates: standard deviation of Gaussian noise for continuous actions, probability of a
+            random action for discrete.
           evaluation_action: 'mode' or 'sample', how the evaluation policy picks actions.
           world_model: a class of yours, derived from `WorldModel`.
           actor_critic: a class of yours, derived from `ActorCritic`.
@@ -114,6 +115,7 @@ class Learner:
             self.actor_critic.actor,
             seed=workers.current().seed(seed),
             device=policy_device,
+            updates=self._updates,
             exploration_noise=exploration_noise,
             evaluation_action=evaluation_action,
         )

@@ -44,14 +44,16 @@ def as_schedule(value: Value, name: str, most: float = math.inf) -> Schedule:
       most: the largest value that it may have; the smallest one is 0.
 
     Raises:
-      UserError: a schedule leaves these bounds, or returns no finite scalar.
+      UserError: it is out of these bounds, at some update, or a schedule returns no finite scalar.
     """
+    bounds = "of 0 or more" if most == math.inf else f"from 0 to {most:g}"
     if not callable(value):
+        if not 0.0 <= value <= most:
+            raise UserError(f"{name} is {value}, but must be a number {bounds}.")
         return lambda update: tf.constant(value, tf.float32)
     for update in _SAMPLED:
         found = np.asarray(value(tf.constant(update, tf.int64)))
         if found.shape or not 0.0 <= found <= most or not math.isfinite(found):
-            bounds = "of 0 or more" if most == math.inf else f"from 0 to {most:g}"
             raise UserError(
                 f"{name} is a schedule that returns {found} at update {update:,}, but it must "
                 f"return numbers {bounds}: change its parameters."

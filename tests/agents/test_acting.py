@@ -8,6 +8,7 @@ import tensorflow as tf
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.environments.factored import FactoredActions
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks.schedules import linear_schedule
 from tests.small_models import configure, make_learner, sequences
 
 N = 3
@@ -110,8 +111,28 @@ def test_exploration_noise_changes_actions_while_training_only(noise, changed):
 def test_a_probability_of_random_actions_is_at_most_1():
     configure()
     make_learner(action_space=BOX, exploration_noise=1.5)  # a standard deviation
-    with pytest.raises(UserError, match=r"Learner\.exploration_noise is 1\.5.* from 0 to 1\."):
-        make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=1.5)
+    schedule = linear_schedule(initial=0.0, final=1.5, steps=10)
+    for noise in (1.5, schedule):
+        with pytest.raises(UserError, match=r"Learner\.exploration_noise is .*1\.5.* from 0 to 1"):
+            make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=noise)
+
+
+def test_exploration_noise_follows_the_update_of_the_weights_that_act():
+    configure()
+    schedule = linear_schedule(initial=0.5, final=0.0, steps=2)
+    plain, noisy = (make_learner(action_space=BOX, exploration_noise=n) for n in (0.0, schedule))
+    data = sequences()
+    data = data._replace(action=np.zeros((*data.reward.shape, 2), np.float32))
+    sizes = []
+    for _ in range(3):
+        sizes.append(np.abs(step(noisy)[0] - step(plain)[0]).max())
+        for learner in (plain, noisy):
+            learner.update(data)
+        # The policy acts with the old weights until it is told, so with the old noise.
+        assert np.abs(step(noisy)[0] - step(plain)[0]).max() == sizes[-1]
+        plain.acting.refresh()
+        noisy.acting.refresh()
+    assert sizes[0] > sizes[1] > sizes[2] == 0.0
 
 
 def test_discrete_noise_is_the_share_of_random_actions():
@@ -119,7 +140,7 @@ def test_discrete_noise_is_the_share_of_random_actions():
     learner = make_learner(action_space=gymnasium.spaces.Discrete(5), exploration_noise=0.5)
     one_hot = tf.one_hot(tf.fill([4000], 2), 5)
     seeds = tf.constant([[1, 2], [3, 4]])
-    noisy = np.argmax(learner.acting._add_noise(one_hot, seeds), -1)
+    noisy = np.argmax(learner.acting._add_noise(one_hot, tf.constant(0.5), seeds), -1)
     # A random action is the old one in a fifth of the cases.
     assert np.mean(noisy == 2) == pytest.approx(0.5 + 0.5 / 5, abs=0.03)
 

@@ -20,6 +20,8 @@ def at(schedule, update):
 def test_a_number_is_constant():
     schedule = schedules.as_schedule(0.3, "a")
     assert at(schedule, 0) == at(schedule, 10**6) == pytest.approx(0.3)
+    with pytest.raises(UserError, match=r"a is 1\.5, but must be a number from 0 to 1\."):
+        schedules.as_schedule(1.5, "a", 1.0)
 
 
 def test_linear_stops_at_its_end():
