@@ -113,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
         seed = seed if FLAGS["seed"].present else gin_files.recorded_seed(FLAGS.base_dir)
     gin_files.parse(FLAGS.gin_files, bindings)
     base_dir = FLAGS.base_dir or naming.run_directory(
-        FLAGS.gin_files, bindings, launch.make_environment().name, seed, FLAGS.label
+        FLAGS.gin_files, bindings, launch.environment_name(), seed, FLAGS.label
     )
     try:
         if FLAGS.dry_run:

@@ -35,7 +35,7 @@ from dreamer_tf.networks import workers
 from dreamer_tf.networks.workers import WorkersLost
 from dreamer_tf.scores import aggregate, curves, score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
-from dreamer_tf.storage import disk, identity, os_errors
+from dreamer_tf.storage import disk, identity, os_errors, temporary
 from dreamer_tf.storage.locking import DirectoryLock
 
 
@@ -62,6 +62,20 @@ def make_environment() -> Environment:
             "without parentheses."
         )
     return construct(reference.scoped_configurable_fn)
+
+
+def environment_name() -> str:
+    """Name of the environment of the gin configuration, which is made for it and closed.
+
+    Raises:
+      UserError: as `make_environment`.
+    """
+    environment = make_environment()
+    try:
+        return environment.name
+    finally:
+        with contextlib.suppress(Exception):  # the name is all that was wanted
+            environment.close()
 
 
 def make_runner(
@@ -93,6 +107,7 @@ def make_runner(
         if own is not None and own.index:
             return _make_worker(base_dir, seed, own.index, create_environment_fn, init_from)
         os.makedirs(base_dir, exist_ok=True)
+        identity.refuse_foreign(base_dir)
         with contextlib.ExitStack() as on_failure:
             lock = on_failure.enter_context(DirectoryLock(base_dir))
             check_values()
@@ -243,7 +258,7 @@ def temporary_runner(
         raise UserError(
             f"{parent} cannot be written ({error.strerror}): choose another --base_dir."
         ) from error
-    with signals.removing(directory):
+    with temporary.removing(directory):
         runner = make_runner(directory, seed, init_from=init_from)
         try:
             yield runner

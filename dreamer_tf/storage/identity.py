@@ -29,6 +29,11 @@ _PLACES = (
     *("checkpoints", "replay", "metrics", "logs", "dreams", "videos", "diagnosis", "lease"),
     "workers",
 )
+# What a run that begins anew removes or writes over.
+_REPLACED = (
+    *("config.gin", "operative_config.gin", "scores.json", "episodes.jsonl"),
+    *("replay", "workers"),
+)
 
 
 def claim(base_dir: str | os.PathLike, facts: Mapping[str, Any]) -> None:
@@ -69,12 +74,41 @@ def facts(base_dir: str | os.PathLike) -> dict[str, Any]:
     return next((facts for facts in found if facts is not None), {})
 
 
+def recorded(base_dir: str | os.PathLike) -> dict[str, Any]:
+    """What `run.json` itself says; empty if it is missing or damaged.
+
+    Raises:
+      OSError: the file is a link or no file, or too large.
+    """
+    return _read(base_dir, FILE) or {}
+
+
 def has_progress(base_dir: str | os.PathLike) -> bool:
     """Whether a checkpoint of the run was ever complete, also where it has been removed."""
     if _has_checkpoints(base_dir):
         return True
     found = (_read(base_dir, name) for name in (FILE, *_COPIES))
     return any(facts is not None and bool(facts.get(PROGRESS)) for facts in found)
+
+
+def refuse_foreign(base_dir: str | os.PathLike) -> None:
+    """Refuses a directory with files that a run would replace, but that no run has left.
+
+    Args:
+      base_dir: base directory of a run that begins; it is not locked yet.
+
+    Raises:
+      UserError: there are such files.
+    """
+    # The lock is the first thing that a run leaves.
+    if os.path.lexists(Path(base_dir, "lock")) or facts(base_dir) or _has_checkpoints(base_dir):
+        return
+    for name in _REPLACED:
+        if os.path.lexists(Path(base_dir, name)):
+            raise UserError(
+                f"{Path(base_dir, name)} is there, but no run has left it, and a run would replace "
+                "it: choose another --base_dir."
+            )
 
 
 def restore(base_dir: str | os.PathLike) -> None:

@@ -90,3 +90,17 @@ def test_a_run_whose_checkpoints_are_gone_is_not_started_over(tmp_path):
     identity.mark_progress(tmp_path)
     with pytest.raises(UserError, match="its checkpoints are gone"):
         identity.check_progress(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.gin", "scores.json", "replay", "workers"])
+def test_files_that_no_run_has_left_are_not_replaced(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=rf"{name} is there, but no run has left it"):
+        identity.refuse_foreign(tmp_path)
+    (tmp_path / "lock").touch()  # a run has been here, but failed before it could claim anything
+    identity.refuse_foreign(tmp_path)
+
+
+def test_a_folder_with_other_files_can_hold_a_run(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    identity.refuse_foreign(tmp_path)
