@@ -152,11 +152,23 @@ def repositories(working_directory: str) -> tuple[Mapping[str, Any], ...]:
         if not top or top.strip() in found:
             continue
         commit = (_git(directory, "rev-parse", "--verify", "HEAD") or "").strip()
-        changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
         if commit:
-            dirty = None if changes is None else bool(changes.strip())
+            dirty = _is_dirty(directory)
             found[top.strip()] = {"directory": top.strip(), "commit": commit, "dirty": dirty}
     return tuple(found.values())
+
+
+def _is_dirty(directory: str) -> bool | None:
+    """Whether files that git knows were changed; None where git cannot say it."""
+    settings = _git(directory, "config", "--list", "--show-scope", "--includes", "-z")
+    # Filters are programs that a repository names, and `git status` runs them on changed files.
+    # Those of the user are the user's own.
+    if settings is None or re.search(r"(?:^|\0)(?:local|worktree)\0filter\.", settings):
+        return None
+    # Submodules have settings of their own.
+    only = ("--untracked-files=no", "--ignore-submodules=all")
+    changes = _git(directory, "status", "--porcelain", *only)
+    return None if changes is None else bool(changes.strip())
 
 
 def _git(directory: str, *arguments: str) -> str | None:

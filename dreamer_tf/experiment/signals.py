@@ -2,17 +2,17 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dreamer_tf.storage import temporary
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Names a descriptor of this process whose other end is held by whoever started it.
 LIFELINE = "DREAMER_TF_LIFELINE"
-_temporary: list[str] = []  # directories that must not outlive the process
 
 
 def say(sentence: str) -> None:
@@ -22,21 +22,9 @@ def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def removing(directory: str) -> Iterator[None]:
-    """Removes a directory after the block, also where a signal ends the process inside of it."""
-    _temporary.append(directory)
-    try:
-        yield
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        _temporary.remove(directory)
-
-
 def _exit(code: int) -> None:
     """Ends the process at once. An exception could be swallowed by what is running."""
-    for directory in _temporary:
-        shutil.rmtree(directory, ignore_errors=True)
+    temporary.remove_all()
     os._exit(code)
 
 

@@ -6,6 +6,7 @@ too. Reading an archive of a stranger writes regular files and directories below
 never more than the archive says, and nothing else.
 """
 
+import errno
 import gzip
 import io
 import lzma
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dreamer_tf.errors import UserError, printable
+from dreamer_tf.storage import temporary
 from dreamer_tf.storage.files import NotRegular, make_directory, open_file, replacing, write_all
 from dreamer_tf.storage.lease import DIRECTORY as LEASE
 from dreamer_tf.storage.locking import FILE as LOCK
@@ -57,7 +59,9 @@ def pack(base_dir: str | os.PathLike, out: str | os.PathLike) -> int:
     if inside == os.path.realpath(base_dir):
         raise UserError(f"--out={name} lies in the run itself: choose another directory.")
     top = os.path.basename(os.path.abspath(base_dir))
-    with DirectoryLock(base_dir), replacing(out) as file:
+    # An archive can be as large as the disk: half of one must not stay.
+    unfinished = temporary.removing(f"{name}.partial")
+    with DirectoryLock(base_dir), unfinished, replacing(out) as file:
         with (
             _compressor(file, name) as stream,
             tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
@@ -88,13 +92,10 @@ def unpack(archive: str | os.PathLike, base_dir: str | os.PathLike) -> int:
     make_directory(os.path.dirname(target))
     # Beside it, so that it gets its name only when it is whole.
     partial = tempfile.mkdtemp(prefix=".unpack-", dir=os.path.dirname(target))
-    try:
+    with temporary.removing(partial):
         count = _extract(os.fspath(archive), partial)
         os.chmod(partial, 0o755)
         os.rename(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return count
 
 
@@ -126,7 +127,8 @@ def _files(base_dir: str) -> Iterator[str]:
         )
         for name in (*folders, *names):
             if os.path.islink(os.path.join(folder, name)):
-                raise NotRegular(0, "is a link, but a run has none", os.path.join(folder, name))
+                path = os.path.join(folder, name)
+                raise NotRegular(errno.ELOOP, "is a link, but a run has none", path)
         for name in sorted(names):
             if not (here == "." and name == LOCK) and not name.endswith(".partial"):
                 yield os.path.normpath(os.path.join(here, name))
@@ -263,6 +265,9 @@ def _extract_member(
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\0" in member.name:
         raise _refused(name, member, "lies outside of the run")
+    if ".git" in path.parts:
+        # Git runs programs that a repository names.
+        raise _refused(name, member, "is part of a Git repository")
     if member.isdir():
         return 0  # those that hold files are made with them
     if not member.isreg() or len(path.parts) < 2:

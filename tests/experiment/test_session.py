@@ -103,6 +103,22 @@ def test_commits_of_the_working_directory_are_recorded(tmp_path):
     session.repositories.cache_clear()
 
 
+def test_no_program_that_a_repository_names_is_run(tmp_path):
+    """`git status` runs filters on changed files; a directory of a stranger can name any."""
+    git(tmp_path, "init")
+    (tmp_path / ".gitattributes").write_text("* filter=mine\n")
+    (tmp_path / "code.py").write_text("a = 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    git(tmp_path, "config", "filter.mine.clean", f"touch {tmp_path}/was_run; cat")
+    (tmp_path / "code.py").write_text("a = 2\n")
+    session.repositories.cache_clear()
+    [found, *_] = session.repositories(str(tmp_path))
+    session.repositories.cache_clear()
+    assert found["dirty"] is None and len(found["commit"]) == 40
+    assert not (tmp_path / "was_run").exists()
+
+
 def test_a_machine_without_git_records_no_commit(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     session.repositories.cache_clear()

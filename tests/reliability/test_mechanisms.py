@@ -270,9 +270,9 @@ MECHANISMS = {
         "tests/experiment/test_runner.py::test_a_lost_directory_is_noticed_before_a_step_is_stored",
     ),
     "a signal removes what is temporary": (
-        "experiment/signals.py",
-        "    for directory in _temporary:\n",
-        "    for directory in ():\n",
+        "storage/temporary.py",
+        "    for name in _unfinished:\n",
+        "    for name in ():\n",
         "tests/experiment/test_signals.py::test_a_temporary_directory_does_not_outlive_the_process",
     ),
     "scratch is where the replay is": (

@@ -101,6 +101,17 @@ def test_where_an_archive_cannot_be_is_told(run, tmp_path, name, words):
         packing.pack(run, tmp_path / name)
 
 
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_half_an_archive_does_not_stay(run, tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(packing, "_add", fail)
+    with pytest.raises(error):
+        packing.pack(run, tmp_path / "a.tar")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
 def test_a_directory_that_exists_is_not_touched(run, tmp_path):
     packing.pack(run, tmp_path / "run.tar")
     with pytest.raises(UserError, match="exists already"):
@@ -139,6 +150,7 @@ def sparse(realsize, table):
         (member("run/pipe", tarfile.FIFOTYPE), "no regular file"),
         (member("run/device", tarfile.CHRTYPE), "no regular file"),
         (member("alone"), "no regular file"),
+        (member("run/.git/config"), "part of a Git repository"),
     ],
 )
 def test_what_no_run_holds_is_refused_and_nothing_stays(tmp_path, found, words):
