@@ -34,7 +34,9 @@ flags.DEFINE_enum(
     "out in the environment as well), or those of stored sequences.",
 )
 flags.DEFINE_integer("sequences", 4, "Stored sequences, for --actions=replay.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "Seed of environment and prediction.", lower_bound=0)
+flags.DEFINE_integer(
+    "seed", 0, "Seed of environment and prediction.", lower_bound=0, upper_bound=2**31 - 1
+)
 
 
 def main(argv: Sequence[str]) -> int:

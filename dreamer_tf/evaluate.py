@@ -28,7 +28,9 @@ flags.DEFINE_multi_string(
     "registers. May be repeated.",
 )
 flags.DEFINE_integer("episodes", 10, "Number of whole episodes.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "Seed of environment and policy.", lower_bound=0)
+flags.DEFINE_integer(
+    "seed", 0, "Seed of environment and policy.", lower_bound=0, upper_bound=2**31 - 1
+)
 flags.DEFINE_string("video", None, "GIF file for a recording of the first episode.")
 flags.DEFINE_integer("video_frames", 1000, "Longest recording, in agent steps.", lower_bound=1)
 

@@ -246,7 +246,8 @@ def check_arrival(
       reward: the reward that came with it.
 
     Raises:
-      ValueError: an observation is missing or has another shape, or a number is not finite.
+      ValueError: an observation is missing, has another shape or numbers of another kind, or a
+        number is not finite.
     """
     if not _is_finite(reward):
         raise ValueError(f"the reward is {reward}")
@@ -256,6 +257,12 @@ def check_arrival(
         value = np.asarray(observation[key])
         if value.shape != box.shape:
             raise ValueError(f"the observation '{key}' has shape {value.shape}, not {box.shape}")
+        number = value.dtype.kind
+        if number not in "biuf" or (number == "f" and np.dtype(box.dtype).kind != "f"):
+            raise ValueError(
+                f"the observation '{key}' has the type {value.dtype}, but its space says "
+                f"{box.dtype}"
+            )
         if value.dtype.kind == "f" and not _is_finite(value):
             raise ValueError(f"the observation '{key}' has numbers that are not finite")
 

@@ -14,7 +14,7 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.environments.factored import ACTION_MASK, random_actions
 from dreamer_tf.environments.interface import Environment, Observation
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment.guard import ask
+from dreamer_tf.experiment import guard
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 
@@ -59,7 +59,7 @@ def in_environment(
     inspector = agent.learner.inspector
     # Random actions come from the space, and must repeat with the seed.
     environment.action_space.seed(seed)
-    observation, ended = ask(environment, environment.reset, seed), False
+    observation, ended = guard.reset(environment, seed), False
     truth: list[Observation] = []
     prediction: list[Observation] = []
     while True:
@@ -77,7 +77,7 @@ def in_environment(
             )
     while not ended and len(truth) < context + length:
         if random:
-            action = _random_action(environment, observation)
+            action = random_action(environment, observation)
             state = inspector.with_action(state, action)
         observation, ended = _step(environment, action)
         action, state = inspector.dream_step(state, len(truth), seed, _mask(observation))
@@ -127,7 +127,8 @@ def _mask(observation: Observation) -> np.ndarray | None:
     return mask if mask is not None and mask.dtype == bool else None
 
 
-def _random_action(environment: Environment, observation: Observation) -> Any:
+def random_action(environment: Environment, observation: Observation) -> Any:
+    """A random action that the environment allows; its space draws it."""
     space, mask = environment.action_space, _mask(observation)
     if mask is None:
         return space.sample()
@@ -135,7 +136,7 @@ def _random_action(environment: Environment, observation: Observation) -> Any:
 
 
 def _step(environment: Environment, action: Any) -> tuple[Observation, bool]:
-    observation, _, terminated, truncated, _ = ask(environment, environment.step, action)
+    observation, _, terminated, truncated, _ = guard.step(environment, action)
     return observation, terminated or truncated
 
 

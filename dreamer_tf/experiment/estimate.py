@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.environments.interface import Environment
+from dreamer_tf.experiment import guard
+from dreamer_tf.experiment.dreaming import random_action
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.networks import workers
 from dreamer_tf.storage.checkpoints import Checkpoint
@@ -61,13 +63,14 @@ def _environment_seconds(environment: Environment) -> float:
     rng = np.random.default_rng(0)
     environment.action_space.seed(0)
     started = time.perf_counter()
-    environment.reset(int(rng.integers(2**31)))
+    observation = guard.reset(environment, int(rng.integers(2**31)))
     steps = 0
     while steps < 20 or time.perf_counter() - started < _ENVIRONMENT_SECONDS:
-        _, _, terminated, truncated, _ = environment.step(environment.action_space.sample())
+        action = random_action(environment, observation)
+        observation, _, terminated, truncated, _ = guard.step(environment, action)
         steps += 1
         if terminated or truncated:
-            environment.reset()
+            observation = guard.reset(environment)
     return (time.perf_counter() - started) / steps
 
 

@@ -7,7 +7,7 @@ SystemExit, KeyboardInterrupt and GeneratorExit: code of a user must not end a r
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import logging
@@ -17,6 +17,8 @@ from dreamer_tf.environments.interface import (
     DopamineEnvironment,
     Environment,
     EnvironmentLike,
+    Observation,
+    check_arrival,
     complete,
 )
 from dreamer_tf.environments.registry import FACTORY
@@ -69,6 +71,36 @@ def ask(environment: Environment, function: Callable[..., Any], *arguments: Any)
         if is_ctrl_c(error):
             raise
         raise EnvironmentFailure(f"{environment.name} failed ({told(error)}).") from error
+
+
+def reset(environment: Environment, seed: int | None = None) -> Observation:
+    """Starts an episode outside of a training, and checks what arrives.
+
+    Raises:
+      EnvironmentFailure: the environment failed, or an observation does not fit its space.
+    """
+    observation = ask(environment, environment.reset, seed)
+    ask(environment, check_arrival, environment.observation_space, observation)
+    return observation
+
+
+def step(
+    environment: Environment, action: Any
+) -> tuple[Observation, float, bool, bool, Mapping[str, Any]]:
+    """Carries out an action outside of a training, and checks what arrives.
+
+    Raises:
+      EnvironmentFailure: the environment failed, or returned something else than it promises.
+    """
+
+    def checked() -> tuple[Observation, float, bool, bool, Mapping[str, Any]]:
+        observation, reward, terminated, truncated, info = environment.step(action)
+        check_arrival(environment.observation_space, observation, reward)
+        if not isinstance(info, Mapping):
+            raise ValueError(f"its info is {info!r}, not a dict")
+        return observation, reward, bool(terminated), bool(truncated), info
+
+    return ask(environment, checked)
 
 
 class EnvironmentGuard:
@@ -193,13 +225,22 @@ class EnvironmentGuard:
         Raises:
           EnvironmentFailure: they cannot be made.
         """
-        # What has failed may fail to close, or hang there too.
-        with contextlib.suppress(BaseException), Deadline(GRACE):
-            self.single.environment.close()
+        self._close_single()
         # The single environment first: its spaces are needed even if the workers fail.
         self._call(self._patience, self.make)
         self.close_vector()
         self._call(self._patience, self.make_vector)
+
+    def close(self, keep_single: bool = False) -> None:
+        """Ends all environments, or only the workers."""
+        self.close_vector()
+        if not keep_single:
+            self._close_single()
+
+    def _close_single(self) -> None:
+        # What has failed may fail to close, or hang there too.
+        with contextlib.suppress(BaseException), Deadline(GRACE):
+            self.single.environment.close()
 
     def close_vector(self) -> None:
         """Ends the workers, even if some of them are dead."""

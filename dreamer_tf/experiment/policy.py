@@ -24,11 +24,10 @@ from dreamer_tf.environments.interface import (
 from dreamer_tf.environments.observations import Translated
 from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import dreaming, initial, launch, recordings
+from dreamer_tf.experiment import dreaming, guard, initial, launch, recordings
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
-from dreamer_tf.experiment.guard import ask
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.saved import workers_of
 from dreamer_tf.networks import replicas
@@ -119,6 +118,11 @@ class Policy:
         self.agent_steps = self.agent.agent_steps
         self._begin = True
         self._max_steps: int = parameter("Runner.max_steps_per_episode", 27_000)
+        if not isinstance(self._max_steps, int) or self._max_steps < 1:
+            raise UserError(
+                f"--base_dir={self._base_dir}: Runner.max_steps_per_episode is {self._max_steps}, "
+                "but must be a whole number of 1 or more: correct config.gin."
+            )
         self.protocol = protocol_label(self.environment, self._max_steps)
 
     @_in_its_configuration
@@ -209,15 +213,13 @@ class Policy:
         """
         self.reset()
         environment = self.environment
-        observation = ask(environment, environment.reset, seed)
+        observation = guard.reset(environment, seed)
         total, steps, ended = 0.0, 0, False
         while not ended and steps < self._max_steps:
             if frames is not None and len(frames) < max_frames:
-                frames.append(np.asarray(ask(environment, environment.render)))
+                frames.append(np.asarray(guard.ask(environment, environment.render)))
             action = self._act(observation)
-            observation, reward, terminated, truncated, info = ask(
-                environment, environment.step, action
-            )
+            observation, reward, terminated, truncated, info = guard.step(environment, action)
             ended = terminated or truncated
             if info.get("life_lost"):
                 self.reset()  # as in training, where a lost life ends an episode for the agent
@@ -340,7 +342,8 @@ def train_agent(
                 print(line)
             print(launch.closing_words(runner))
         finally:
-            runner.close()  # this process may train again
+            # This process may train again, also in the environment that it was given.
+            runner.close(keep_environment=environment is not None)
     return Policy(base_dir, seed, environment, trust_imports=True)  # they are imported already
 
 

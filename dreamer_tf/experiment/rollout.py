@@ -91,7 +91,7 @@ class VectorRollout:
             is_first = life_lost & ~ended
             self._begin(observation, is_first & running)
             for index in np.flatnonzero(ended & running).tolist():
-                numbers = numbers_of(_part(info, index), self._episode_info)
+                numbers = call(numbers_of, _part(info, index), self._episode_info)
                 yield Ended(int(lengths[index]), float(returns[index]), numbers)
             if not ended.any():
                 continue

@@ -216,9 +216,13 @@ class DreamerRunner(Runner):
             self._guard.close_vector()
             self.session.end()
 
-    def close(self) -> None:
-        """Ends threads and workers, closes files, and unlocks the base directory."""
-        self._guard.close_vector()
+    def close(self, keep_environment: bool = False) -> None:
+        """Ends threads, workers and environments, closes files, and unlocks the base directory.
+
+        Args:
+          keep_environment: does not close the single environment, which somebody else has made.
+        """
+        self._guard.close(keep_environment)
         self._agent.close()
         if self.lock is not None:
             self.lock.close()
@@ -350,16 +354,15 @@ class DreamerRunner(Runner):
             return unfinished(phase, min_steps, self._episodes_wanted[mode])
 
         while wanted():
-            own_seed = self._group.workers.seed(self.seed)
-            seeds = phase_seeds(
-                own_seed, self._iteration, mode, self._interruptions, self.num_environments
-            )
+            place = (self._iteration, mode, self._interruptions, self.num_environments)
+            seeds = phase_seeds(self._group.workers.seed(self.seed), *place)
             try:
                 if self._guard.vector is None:
                     self._guard.single.seed(seeds[0])
                     while wanted():
                         length, value = self._run_one_episode()
-                        yield Ended(length, value, numbers_of(self._guard.single.info, names))
+                        info = self._guard.single.info
+                        yield Ended(length, value, self._guard.call(numbers_of, info, names))
                 else:
                     rollout = VectorRollout(
                         self._guard.vector,

@@ -1,5 +1,6 @@
 """The interface: completing a user's class, labels, checks, and the adapters."""
 
+import contextlib
 import copy
 
 import gymnasium
@@ -165,3 +166,22 @@ def test_the_gymnasium_adapter_delivers_gymnasiums_values():
     assert environment.step(1)[1:4] == (1.5, False, False)
     assert environment.render().shape == (16, 16, 3)
     environment.close()
+
+
+@pytest.mark.parametrize(
+    ("declared", "delivered", "fits"),
+    [
+        (np.uint8, np.uint8, True),
+        (np.uint8, np.int64, True),
+        (np.uint8, np.float32, False),  # an image in [0, 1] would be black
+        (bool, np.uint8, True),
+        (bool, np.float32, False),
+        (np.float32, np.int64, True),
+        (np.float32, np.float64, True),
+        (np.float32, object, False),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(declared, delivered, fits):
+    space = gymnasium.spaces.Dict({"v": gymnasium.spaces.Box(0, 1, (2,), declared)})
+    with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="'v' has the type"):
+        check_arrival(space, {"v": np.ones(2, delivered)})

@@ -2,6 +2,8 @@
 
 import pytest
 
+from dreamer_tf.environments.catch import Catch
+from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import estimate, gin_files, launch
 from tests.helpers import TINY
 
@@ -29,4 +31,17 @@ def test_a_dry_run_of_dopamines_agent_says_what_it_does_not_know(
     gin_files.parse([name], ["ReplayBuffer.max_capacity=1000", "Runner.num_iterations=1"])
     launch.dry_run("runs/new/0", 0)
     assert "are not measured before they are due" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyError("simulator"), SystemExit(0)])
+def test_a_dry_run_names_an_environment_that_fails(tmp_path, monkeypatch, error):
+    def step(self, action):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Catch, "step", step)
+    gin_files.parse(["catch.gin"], TINY)
+    with pytest.raises(UserError, match=r"Catch failed \("):
+        launch.dry_run("runs/new/0", 0)
     assert list(tmp_path.iterdir()) == []

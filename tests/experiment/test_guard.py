@@ -2,8 +2,10 @@
 
 import time
 
+import numpy as np
 import pytest
 
+from dreamer_tf.experiment import guard as guard_module
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
 from tests.helpers import ScriptedEnvironment, bind
@@ -111,3 +113,44 @@ def test_several_environments_are_made_and_closed_together():
     single, _ = make_guard(count=1)
     single.make_vector()
     assert single.vector is None
+
+
+def test_the_environment_is_closed_with_the_run_unless_somebody_else_has_made_it():
+    guard, _ = make_guard(Closing)
+    before = Closing.closed
+    guard.close(keep_single=True)
+    assert Closing.closed == before
+    guard.close()
+    assert Closing.closed == before + 1
+
+
+class Answers(ScriptedEnvironment):
+    """Returns what a test wants."""
+
+    observation, info = None, {}
+
+    def reset(self, seed=None):
+        return super().reset(seed) if self.observation is None else self.observation
+
+    def step(self, action):
+        observation, *rest, _ = super().step(action)
+        return self.observation or observation, *rest, self.info
+
+
+@pytest.mark.parametrize(
+    ("observation", "info", "words"),
+    [
+        ({"other": 1}, {}, "the observation 'vector' is missing"),
+        ({"vector": np.zeros(2)}, {}, r"shape \(2,\), not \(3,\)"),
+        (None, None, "its info is None, not a dict"),
+    ],
+)
+def test_outside_of_a_training_answers_are_checked_too(observation, info, words):
+    environment = Answers()
+    assert guard_module.step(environment, 0)[1] == 0.5
+    environment.observation, environment.info = observation, info
+    with pytest.raises(EnvironmentFailure, match=words):
+        guard_module.step(environment, 0)
+    if observation is not None:
+        with pytest.raises(EnvironmentFailure, match=words):
+            guard_module.reset(environment, 0)
