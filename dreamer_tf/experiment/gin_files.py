@@ -243,9 +243,21 @@ def bindings() -> dict[str, str]:
 
 
 def parameter(name: str, default: Any) -> Any:
-    """Value of a gin parameter, or a default if it is not bound."""
+    """Value of a gin parameter, also behind a macro, or a default if it is not bound.
+
+    Raises:
+      UserError: a macro stands for itself.
+    """
     try:
-        return gin.query_parameter(name)
+        value = gin.query_parameter(name)
+        # What a macro stands for is looked up, not called: nothing of a stranger's file may run.
+        seen = {name}
+        while isinstance(value, gin.config.ConfigurableReference) and repr(value)[0] == "%":
+            if repr(value) in seen:
+                raise UserError(f"{name} is {value}, a macro that stands for itself: name a value.")
+            seen.add(repr(value))
+            value = gin.query_parameter(repr(value))
+        return value
     except ValueError:
         return default
 
@@ -270,16 +282,12 @@ def check(base_dir: str | os.PathLike, seed: int) -> None:
       UserError: the directory belongs to a run with another configuration or seed.
     """
     path = Path(base_dir) / RUN_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return
-    found = bindings()
-    try:
-        stored = json.loads(path.read_text())
-        before, stored_seed = dict(stored["bindings"]), stored["seed"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}): restore it from a copy or choose another --base_dir."
-        ) from error
+    found, stored = bindings(), identity.recorded(base_dir)
+    before, stored_seed = stored.get("bindings"), stored.get("seed")
+    if not isinstance(before, dict) or not isinstance(stored_seed, int):
+        raise UserError(f"{path} is damaged: restore it from a copy or choose another --base_dir.")
     if not identity.has_progress(base_dir):
         return
     if stored_seed != seed:

@@ -48,7 +48,7 @@ def texts(paths: Sequence[str], shipped: Path) -> Iterator[TextIO]:
 
     Raises:
       UserError: two shipped changes set one parameter to different values, or change different
-        configurations.
+        configurations; a file is no text.
     """
     files = [Path(path).resolve() for path in paths]
     changes = [file for file in dict.fromkeys(files) if _is_change(file, shipped)]
@@ -79,7 +79,7 @@ class _Reader:
     def read(self, file: Path) -> Iterator[TextIO]:
         """Reads a file, also for a second time; what it includes is read only if it is new."""
         self._seen.add(file)
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = _text(file).splitlines(keepends=True)
         leading = True  # nothing stands before the include, so it can be read here
         for number, line in enumerate(lines):
             target = _target(line, self._shipped)
@@ -91,6 +91,13 @@ class _Reader:
         text = io.StringIO("".join(lines))
         text.name = str(file)  # gin's errors name it
         yield text
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is no text in UTF-8 ({error}): save it as UTF-8.") from error
 
 
 def _target(line: str, shipped: Path) -> Path | None:
@@ -108,7 +115,7 @@ def _target(line: str, shipped: Path) -> Path | None:
 def _bases(file: Path, shipped: Path) -> list[Path]:
     """All files that a file includes, directly or not, the deepest first."""
     found: list[Path] = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in _text(file).splitlines():
         target = _target(line, shipped)
         if target is not None:
             found += [*_bases(target, shipped), target]
@@ -121,7 +128,7 @@ def _is_change(file: Path, shipped: Path) -> bool:
 
 def changed(file: Path) -> dict[str, str]:
     """The parameters that a shipped change sets itself, with their values as text."""
-    matches = map(_BINDING.match, file.read_text(encoding="utf-8").splitlines())
+    matches = map(_BINDING.match, _text(file).splitlines())
     return {match[1]: match[2] for match in matches if match}
 
 

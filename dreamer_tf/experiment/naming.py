@@ -124,30 +124,32 @@ def game_name(gin_file_names: Sequence[str], gin_bindings: Sequence[str] = ()) -
     factory = found.get(registry.FACTORY)
     maker = factory.name.rpartition(".")[2] if isinstance(factory, gin_text.Reference) else ""
     if maker == "AtariEnvironment":
-        return _text(found.get("AtariEnvironment.game_name"))
+        return _text(gin_text.value(found, "AtariEnvironment.game_name"))
     if maker == "ControlSuiteEnvironment":
-        parts = [_text(found.get(f"{maker}.{name}_name")) for name in ("domain", "task")]
+        parts = [
+            _text(gin_text.value(found, f"{maker}.{name}_name")) for name in ("domain", "task")
+        ]
         return "_".join(filter(None, parts)) if all(parts) else None
     made = found.get("create_gym_environment.factory")
     if maker == "Catch" or (maker and made == ("Catch", False)):
         return "Catch"
     # Gymnasium completes an id without a version by itself.
-    environment = _text(found.get("create_gym_environment.id")) or ""
+    environment = _text(gin_text.value(found, "create_gym_environment.id")) or ""
     named = re.fullmatch(r"(?:[\w.]+:)?([\w./-]+-v\d+)", environment)
     if maker != "create_gym_environment" or made is not None or named is None:
         return None
     return named[1].replace("/", "_")
 
 
-def check_label(label: str) -> str:
-    """Checks the name that a user gives to a configuration.
+def check_label(label: str, flag: str = "--label") -> str:
+    """Checks the name that a user gives to a configuration, or with another flag.
 
     Raises:
       UserError: it is no name of a directory.
     """
     if not label or safe(label) != label or len(label) > LONGEST:
         raise UserError(
-            f"--label={label[:200]} is no name of a directory: use at most {LONGEST} letters, "
+            f"{flag}={label[:200]} is no name of a directory: use at most {LONGEST} letters, "
             "digits and the signs _ - + = . , and begin with a letter or a digit."
         )
     return label

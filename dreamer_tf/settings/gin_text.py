@@ -4,7 +4,7 @@ gin itself drops bindings of what is not imported, so names of runs, which must 
 TensorFlow, are made from the text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gin import config_parser
@@ -72,6 +72,20 @@ def bound(found: Iterable[Any]) -> dict[str, Any]:
     """
     bindings = (item for item in found if isinstance(item, config_parser.BindingStatement))
     return {key(item.scope, item.selector, item.arg_name): item.value for item in bindings}
+
+
+def value(found: Mapping[str, Any], name: str) -> Any:
+    """What a parameter is bound to, also behind macros; None if it is not bound.
+
+    Args:
+      found: from `bound`.
+      name: `scope/Name.parameter`.
+    """
+    seen, result = set(), found.get(name)
+    while isinstance(result, Macro) and result.name not in seen:
+        seen.add(result.name)
+        result = found.get(result.name)
+    return None if isinstance(result, Macro) else result
 
 
 def key(scope: str, selector: str, parameter: str) -> str:

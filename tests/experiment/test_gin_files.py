@@ -1,5 +1,7 @@
 """Gin files: finding, reading, recording, and what users are told."""
 
+import os
+
 import gin
 import pytest
 
@@ -111,3 +113,21 @@ def test_long_values_are_one_binding():
     gin.bind_parameter("WorldModel.gradient_heads", names)
     found = gin_files.bindings()
     assert all(name in found["WorldModel.gradient_heads"] for name in names)
+
+
+def test_a_parameter_is_found_behind_macros():
+    gin_files.parse([], ["RSSM.units = %size", "size = %half", "half = 64"])
+    assert gin_files.parameter("RSSM.units", 1) == 64
+    assert gin_files.parameter("RSSM.hidden_units", 7) == 7
+
+
+def test_a_macro_that_stands_for_itself_is_named():
+    gin.parse_config(["RSSM.units = %size", "size = %half", "half = %size"])
+    with pytest.raises(UserError, match=r"RSSM\.units is %\w+, a macro that stands for itself"):
+        gin_files.parameter("RSSM.units", 1)
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(OSError, match="must be a regular file"):
+        gin_files.check(tmp_path, 0)

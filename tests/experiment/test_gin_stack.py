@@ -102,3 +102,10 @@ def test_an_error_in_a_file_names_its_line(tmp_path):
     mine.write_text("# mine\ninclude 'atari.gin'\n\nRSSM.unit = 7\n")
     with pytest.raises(UserError, match=r"mine\.gin\" line 4\)\. Did you mean 'units'"):
         bindings(str(mine))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "latin.gin"
+    path.write_bytes(b"# caf\xe9\nRSSM.units = 5\n")
+    with pytest.raises(UserError, match=r"latin\.gin is no text in UTF-8 .*save it as UTF-8"):
+        gin_files.parse([str(path)])
