@@ -96,7 +96,8 @@ def _attend(
     def ended(job: Job, outcome: Outcome, again: bool) -> None:
         if again:
             # It has not failed yet, so the table must not say so.
-            Path(outcome_file(job.log)).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(outcome_file(job.log)).unlink(missing_ok=True)
         if outcome.sentence:
             advice = "; it is started again" if again else ""
             screen.say(f"{job.base_dir}: {printable(outcome.sentence)}{advice}")
@@ -104,7 +105,9 @@ def _attend(
     def watch() -> None:
         nonlocal shown
         if time.monotonic() - shown >= _SHOW:
-            screen.show(watcher.look(sweep.runs))
+            # A file system that fails for a moment must not end the trainings.
+            with contextlib.suppress(OSError):
+                screen.show(watcher.look(sweep.runs))
             shown = time.monotonic()
 
     with _stopping(sweep.home):
@@ -127,6 +130,7 @@ def submit(sweep: Sweep, resources: Resources, options: str, retries: int) -> in
     Raises:
       UserError: the sweep is running already, or SLURM does not take it.
     """
+    slurm.parse(options)  # before anything is recorded
     with sweep.home.lock():
         sweep.home.record(sweep.request)
         sweep.home.stop_file.unlink(missing_ok=True)

@@ -27,8 +27,10 @@ from dreamer_tf.sweeps.plan import Request, Run, split_configs
 FOLDER = ".sweeps"
 _REQUEST = "request.json"
 _MOST_BYTES = 1 << 24
+# What reading a damaged or made-up file raises.
 _UNREADABLE = (
-    *(OSError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError),
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError),
+    msgspec.MsgspecError,
 )
 
 
@@ -51,7 +53,11 @@ class Home:
         Args:
           root: directory of all runs.
           name: of the sweep.
+
+        Raises:
+          UserError: the name is none of a directory.
         """
+        naming.check_label(name, "--name")
         self.root = os.fspath(root)
         self.name = name
         self.directory = Path(root, FOLDER, name)
@@ -95,14 +101,7 @@ class Home:
             whole = Request(found["configs"])._asdict()
             values = [found.get(key, default) for key, default in whole.items()]
             return msgspec.convert(values, Request)._replace(root=self.root)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"{path} cannot be read ({error}): name the sweep by its --configs, --games and "
                 "--vary instead."
@@ -114,7 +113,7 @@ class Home:
 
     def outcome(self, run: Run) -> Outcome | None:
         """How the last process of a run ended; None if there was none, or one goes on."""
-        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+        with contextlib.suppress(*_UNREADABLE):
             return msgspec.json.decode(
                 read_bytes(outcome_file(self.log(run)), 1 << 16), type=Outcome
             )

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import naming, preflight
+from dreamer_tf.settings import gin_text
+from dreamer_tf.settings.roles import CHANGEABLE
 from dreamer_tf.sweeps import games
 
-_ITERATIONS, _STEPS = "Runner.num_iterations", "Runner.training_steps"
+# With the values of Dopamine's Runner.
+_LENGTHS = {"Runner.num_iterations": 200, "Runner.training_steps": 250_000}
 _LARGEST_SEED = 2**31 - 1
 MOST_RUNS = 100_000
 
@@ -96,7 +99,7 @@ def _runs(
     if request.scratch is not None:
         flags.append(f"--scratch={request.scratch}")
     label = naming.configuration_name(config, bindings)
-    lengths = (_number(said.get(_ITERATIONS)), _number(said.get(_STEPS)))
+    lengths = [_number(gin_text.value(said, name), usual) for name, usual in _LENGTHS.items()]
     found = []
     for seed in seeds:
         base_dir = naming.run_directory(config, bindings, name, seed, root=request.root)
@@ -147,7 +150,7 @@ def split_variation(text: str) -> list[str]:
     """'A.b=1,(2, 3)' as ['A.b=1', 'A.b=(2, 3)'].
 
     Raises:
-      UserError: there is no parameter or no value.
+      UserError: there is no parameter or no value, or runs do not differ by it.
     """
     name, equals, values = text.partition("=")
     parts = [part.strip() for part in _split(values)]
@@ -155,6 +158,11 @@ def split_variation(text: str) -> list[str]:
         raise UserError(
             f"--vary={text}: write a gin parameter and its values, as in "
             "--vary=WorldModel.kl_scale=0.1,1.0."
+        )
+    if name.strip() in CHANGEABLE:
+        raise UserError(
+            f"--vary={text}: {name.strip()} may change during a run, so runs that differ in it "
+            "share a directory: set one value with --gin_bindings."
         )
     return [f"{name.strip()}={part}" for part in dict.fromkeys(parts)]
 
@@ -176,5 +184,8 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _number(value: Any) -> int | None:
+def _number(value: Any, usual: int) -> int | None:
+    """None for what only gin can evaluate."""
+    if value is None:
+        return usual
     return value if isinstance(value, int) and not isinstance(value, bool) else None

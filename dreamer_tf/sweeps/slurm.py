@@ -125,7 +125,11 @@ def parse(options: str) -> dict[str, Any]:
     """
     found: dict[str, str | bool] = {"requeue": True}  # after the loss of a node
     minutes = None
-    for word in shlex.split(options):
+    try:
+        words = shlex.split(options)
+    except ValueError as error:  # a quote that is not closed
+        raise UserError(f"--slurm={options} cannot be read ({error}): close its quotes.") from error
+    for word in words:
         match = re.fullmatch(r"--([a-z][a-z0-9-]*)(?:=(.*))?", word)
         if match is None:
             raise UserError(

@@ -88,16 +88,18 @@ class Watcher:
             last = saved.runner.scores[-1].value if saved.runner.scores else None
         if holder is not None:
             return _running(run, holder.host, steps, last)
-        failure = self._failure(run)
-        if failure is not None:
-            return State(run, FAILED, steps, None, last, sentence=failure)
         wanted = run.iterations
         done = wanted is not None and saved is not None and saved.runner.iteration >= wanted
+        # An older failure of this sweep says nothing about a run that was finished after it.
+        failure = self._failure(run, self._saved[run.base_dir][0][1] if done else 0)
+        if failure is not None:
+            return State(run, FAILED, steps, None, last, sentence=failure)
         return State(run, DONE if done else SAVED, steps, None, last)
 
-    def _failure(self, run: Run) -> str | None:
+    def _failure(self, run: Run, after: int = 0) -> str | None:
+        """What a process said that failed after a time, in nanoseconds since 1970."""
         outcome = self._home.outcome(run)
-        if outcome is None or outcome.code in (0, 75):
+        if outcome is None or outcome.code in (0, 75) or outcome.ended * 1e9 < after:
             return None
         return outcome.sentence
 

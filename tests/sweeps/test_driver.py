@@ -1,5 +1,6 @@
 """A sweep from its start to its exit code, with a simple engine in the place of Ray."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -170,3 +171,18 @@ def test_status_and_plan_say_what_is_left(sweep, capsys):
     os.makedirs(os.path.dirname(home_log))
     home.write_outcome(home_log, Outcome(2, "wrong"))
     assert driver.status(sweep) == driver.SOME_FAILED
+
+
+def test_a_file_system_that_fails_for_a_moment_ends_nothing(sweep, engine, monkeypatch):
+    looks = []
+
+    def look(self, runs, real=driver.Watcher.look):
+        looks.append(len(looks))
+        if len(looks) == 2:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(self, runs)
+
+    monkeypatch.setattr(driver, "_SHOW", 0.0)
+    monkeypatch.setattr(driver.Watcher, "look", look)
+    engine(complete)
+    assert driver.run(sweep, Resources(), 2) == 0 and len(looks) > 3

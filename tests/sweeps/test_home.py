@@ -60,3 +60,9 @@ def test_an_outcome_is_read_as_it_was_written(sweep):
     os.makedirs(os.path.dirname(sweep.home.log(run)))
     home.write_outcome(sweep.home.log(run), outcome)
     assert sweep.home.outcome(run) == outcome and sweep.home.outcome(other) is None
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".hidden", ""])
+def test_a_name_that_is_none_of_a_directory_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"--name=.* is no name of a directory"):
+        home.Home(tmp_path, name)

@@ -1,5 +1,6 @@
 """What a sweep runs: configurations x games x seeds x varied parameters."""
 
+import inspect
 import subprocess
 import sys
 
@@ -58,6 +59,21 @@ def test_without_games_a_configuration_runs_its_own():
     assert cartpole.base_dir == "here/cartpole/CartPole-v1/0"
 
 
+def test_the_length_is_found_behind_a_macro_and_is_dopamines_by_default(tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_text("Runner.num_iterations = %few\nfew = 3\n")
+    [found] = plan.make(Request(f"catch.gin+{path}"))
+    assert found.iterations == 3
+    # Only here, because plans are made without it.
+    from dopamine.discrete_domains.run_experiment import Runner
+
+    path.write_text("DreamerRunner.create_environment_fn = @Catch\n")
+    [found] = plan.make(Request(str(path)))
+    defaults = inspect.signature(Runner.__init__).parameters
+    assert found.iterations == defaults["num_iterations"].default
+    assert found.training_steps == defaults["training_steps"].default
+
+
 def test_what_is_named_twice_is_run_once():
     assert len(plan.make(Request("atari.gin;atari.gin", ["Pong", "Pong"], "0,0-1"))) == 2
 
@@ -87,6 +103,7 @@ def test_two_files_of_one_name_do_not_share_a_directory(tmp_path):
         (Request("atari.gin", vary=["kl_scale"]), "--vary=kl_scale: write a gin parameter"),
         (Request("atari.gin", vary=["A.b="]), "--vary=A.b=: write a gin parameter"),
         (Request("atari.gin", vary=["A.b=1,"]), "--vary=A.b=1,"),
+        (Request("atari.gin", vary=["Runner.num_iterations=1,2"]), "may change during a run"),
         (Request("atari.gin", gin_bindings=["AtariEnvironment.sticky=1"]), "no parameter 'sticky'"),
         (
             Request("atari.gin", vary=["AtariEnvironment.action_repeat=4,0"]),

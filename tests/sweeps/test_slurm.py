@@ -84,7 +84,12 @@ def test_other_options_go_to_sbatch_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), [("-p gpu", "'-p' is no option"), ("--time=soon", "no time of SLURM")]
+    ("options", "words"),
+    [
+        ("-p gpu", "'-p' is no option"),
+        ("--time=soon", "no time of SLURM"),
+        ("--comment='x", "No closing quotation.*close its quotes"),
+    ],
 )
 def test_an_option_that_cannot_be_read_is_told(options, words):
     with pytest.raises(UserError, match=words):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 from dreamer_tf.experiment.episodes import Episode, EpisodeLog
@@ -37,6 +38,20 @@ def test_each_state_is_told_from_the_others(sweep):
 def test_a_run_that_failed_after_its_checkpoint_has_failed(sweep):
     leave(Path(sweep.runs[0].base_dir), 1)
     end(sweep, sweep.runs[0], -9)
+    assert look(sweep)[0].kind == "failed"
+
+
+def test_a_failure_before_the_end_says_nothing_about_a_finished_run(sweep):
+    """Somebody has finished it by hand, or another sweep has."""
+    run = sweep.runs[0]
+    os.makedirs(os.path.dirname(sweep.home.log(run)), exist_ok=True)
+    home.write_outcome(sweep.home.log(run), Outcome(1, "it burns", ended=time.time() - 60))
+    leave(Path(run.base_dir), 1)
+    assert look(sweep)[0].kind == "failed"
+    leave(Path(run.base_dir), 2)
+    assert look(sweep)[0].kind == "done"
+    # It was complete, and had learned nothing.
+    home.write_outcome(sweep.home.log(run), Outcome(2, "no update", ended=time.time() + 60))
     assert look(sweep)[0].kind == "failed"
 
 
