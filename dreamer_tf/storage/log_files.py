@@ -9,8 +9,8 @@ from dreamer_tf.storage.files import open_file
 # The logs that a run writes. Other files in these folders belong to the user and stay.
 _PATTERNS = (
     "episodes.jsonl",
-    "metrics/console/*",
-    "metrics/json_lines/*",
+    "metrics/console/console.log",
+    "metrics/json_lines/metrics.jsonl",
     "metrics/tensorboard/events.out.tfevents.*",
     "dreams/iteration-*.gif",
 )

@@ -10,7 +10,10 @@ LOGS = (
     "dreams/iteration-0.gif",
     "episodes.jsonl",
 )
-OTHERS = ("dreams/mine.gif", "notes.txt", "metrics/tensorboard/profile")
+OTHERS = (
+    *("dreams/mine.gif", "notes.txt"),
+    *("metrics/tensorboard/profile", "metrics/json_lines/plot.py"),
+)
 
 
 @pytest.fixture
