@@ -24,7 +24,7 @@ from dreamer_tf.replay import integrity, staging
 from dreamer_tf.replay.integrity import Checksums, SavedReplay
 from dreamer_tf.replay.ring import Field, Ring
 from dreamer_tf.replay.sampling import Sampling, UniformSampling
-from dreamer_tf.replay.streams import Segment, Stream, as_segment
+from dreamer_tf.replay.streams import Segment, Stream, as_segment, say_gaps
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import AtLeastTwo, NonNegativeInt, PositiveInt, Size
 from dreamer_tf.storage import schema
@@ -354,6 +354,8 @@ class EpisodeReplay:
             self._check_plan(plan, self._streams)
             lost = any(self._is_lost(segment) for row in plan for segment in row)
             self._plan = self._draw() if lost else plan
+        if not self._read_only:
+            say_gaps(self._streams)
         if integrity.CHECKSUMS not in state:
             logging.warning(
                 "The replay in %s was stored without checksums, so old steps are not compared.",

@@ -4,6 +4,8 @@ import bisect
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from absl import logging
+
 
 class Segment(NamedTuple):
     """Part of a training sequence: `length` steps of a stream, from step `start` on."""
@@ -42,6 +44,11 @@ class Stream:
     def first(self) -> int:
         """The oldest stored step."""
         return max(0, self.count - self._capacity, self.lost)
+
+    @property
+    def gap(self) -> int:
+        """Steps that the capacity would hold, but that have been overwritten."""
+        return max(0, self.lost - max(0, self.count - self._capacity))
 
     def __len__(self) -> int:
         """Number of stored steps."""
@@ -98,3 +105,15 @@ class Stream:
         self.count, self.starts = count, starts
         self.running = bool(state["running"])
         self.lost = min(lost, self.count)
+
+
+def say_gaps(streams: Iterable[Stream]) -> None:
+    """Warns where steps of a checkpoint have been overwritten, so that a resume is not exact."""
+    gap = sum(stream.gap for stream in streams)
+    if gap:
+        # Resets take a place too, so many short episodes need more than their agent steps.
+        logging.warning(
+            "%d of the oldest steps were overwritten since the checkpoint, so the run goes on "
+            "without them, and not bit for bit as before: raise EpisodeReplay.reserve.",
+            gap,
+        )

@@ -299,3 +299,17 @@ def test_a_reader_beside_a_running_training_changes_nothing_and_sees_no_lost_ste
     with pytest.raises(FileNotFoundError):
         make(tmp_path / "elsewhere", read_only=True)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_resume_that_is_not_exact_says_so(tmp_path, caplog):
+    """Resets take a place too: short episodes overwrite more than their agent steps."""
+    replay = make(tmp_path, capacity=60, reserve=20)
+    for _ in range(20):
+        add_episode(replay, 5)
+    state = replay.state()
+    add_episode(replay, 20)
+    make(tmp_path, capacity=60, reserve=20).restore(state)
+    assert "were overwritten" not in caplog.text
+    add_episode(replay, 4)
+    make(tmp_path, capacity=60, reserve=20).restore(state)
+    assert "4 of the oldest steps were overwritten since the checkpoint" in caplog.text
