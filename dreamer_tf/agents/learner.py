@@ -22,6 +22,7 @@ from dreamer_tf.agents.randomness import Stream, fold_seed
 from dreamer_tf.behavior.actor_critic import ActorCritic, Trajectory
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import replicas, workers
+from dreamer_tf.networks.created import check_saved, check_trained, collecting
 from dreamer_tf.networks.module import Module
 from dreamer_tf.networks.optimizer import Optimizer
 from dreamer_tf.networks.parts import make_part
@@ -88,8 +89,8 @@ class Learner:
           actor_critic: a class of yours, derived from `ActorCritic`.
 
         Raises:
-          UserError: unknown device, XLA on several devices, two weights of one name, or a class of
-            another kind.
+          UserError: unknown device, XLA on several devices, two weights of one name, a weight
+            that nothing would train or save, or a class of another kind.
           WorkersLost: another worker is gone.
         """
         self.precision = precision
@@ -103,11 +104,12 @@ class Learner:
         self._seed = seed
         self.encoding = ActionEncoding(action_space)
         # What is made in the scope exists on every replica. The copy of the policy does not.
-        with workers.losses_told(), self._strategy.scope():
+        with workers.losses_told(), self._strategy.scope(), collecting() as created:
             self._build(
                 *(world_model or WorldModel, actor_critic or ActorCritic),
                 *(observation_space, action_space),
             )
+        check_saved(created, self.variables().values())
         self.acting = CompiledPolicy(
             observation_space,
             self.encoding,
@@ -154,6 +156,10 @@ class Learner:
             for name, module in self._modules.items()
         }
         _check_names([*self.world_model.variables, *self.actor_critic.variables])
+        behavior = self.actor_critic
+        parts = (behavior.actor, behavior.critic, behavior.target_critic)
+        trained = (variable for part in parts for variable in part.trainable_variables)
+        check_trained(behavior.variables, trained, type(behavior).__name__)
 
     @property
     def updates(self) -> int:
