@@ -1,11 +1,12 @@
-"""Looks at the data of the random start: what a model can hardly learn from is named once."""
+"""Looks at the data of a run: what a model can hardly learn from is named once."""
 
 import sys
 from collections.abc import Iterator
 
 import numpy as np
 
-from dreamer_tf.replay.episode_replay import Sequences
+from dreamer_tf.replay.episode_replay import EpisodeReplay, Sequences
+from dreamer_tf.world_model.world_model import WorldModel
 
 # An image whose values differ by less than an eighth of 255 is worth few nats of the image loss.
 _NARROW = 32
@@ -14,10 +15,48 @@ _LARGE_REWARD = 100.0
 _LARGE_NUMBER = 1000.0
 
 
-def say(batch: Sequences, reward_transform: str) -> None:
-    """Prints the notes on standard error; arguments as for `notes`."""
-    for note in notes(batch, reward_transform):
-        print(f"\nNote: {note}.", file=sys.stderr, flush=True)
+class DataNotes:
+    """Prints on standard error, once each, what a run will hardly learn from."""
+
+    def __init__(self, world_model: WorldModel):
+        """Has said nothing yet.
+
+        Args:
+          world_model: learns from the data.
+        """
+        self._world_model = world_model
+        self._said: set[str] = set()
+
+    def look_at_the_first(self, batch: Sequences, updates: int) -> None:
+        """Looks at the first batch of a run; with updates before it, it is not the first."""
+        if not updates and "batch" not in self._said:
+            self._said.add("batch")
+            for note in notes(batch, self._world_model.reward_transform):
+                self._say(note)
+
+    def look_at_the_end(self, is_terminal: bool) -> None:
+        """Looks at a step: whether the model can know that the environment terminated there."""
+        if is_terminal and not self._world_model.predict_discount:
+            self._say(
+                "an episode has terminated, but WorldModel.predict_discount is False, so values "
+                "go on behind the end: set it to True"
+            )
+
+    def can_sample(self, replay: EpisodeReplay) -> bool:
+        """Whether there is a batch for an update that is due."""
+        found = replay.can_sample()
+        if not found:
+            self._say(
+                "an update is due, but no stored episode is long enough to sample from, so nothing "
+                "is learned yet: if it stays so, lower EpisodeReplay.sequence_length, or "
+                "ReleasedSampling.minimum_length where it is used"
+            )
+        return found
+
+    def _say(self, note: str) -> None:
+        if note not in self._said:
+            self._said.add(note)
+            print(f"\nNote: {note}.", file=sys.stderr, flush=True)
 
 
 def notes(batch: Sequences, reward_transform: str) -> list[str]:

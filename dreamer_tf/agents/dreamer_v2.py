@@ -127,7 +127,7 @@ class DreamerV2Agent(Agent):
         self._actions = np.stack([self._no_action()] * num_environments)
         self._rounds = Rounds(train_ratio, prefill_steps, num_environments)
         self._first_update_step = 0
-        self._has_looked = False  # at the data of the random start
+        self._notes = data_checks.DataNotes(self.learner.world_model)
         self._ratio = float(train_ratio)  # as measured when the newest update began
 
     @property
@@ -203,6 +203,7 @@ class DreamerV2Agent(Agent):
         # A reset is no agent step: nobody chose an action.
         if is_first:
             return
+        self._notes.look_at_the_end(is_terminal)
         self._advance(self._rounds.count())
 
     def _advance(self, steps: int) -> None:
@@ -224,14 +225,14 @@ class DreamerV2Agent(Agent):
         """Meets the other workers, and begins the updates that are due then."""
         self.wait()  # all workers must exchange gradients and steps in one order
         replay = self.replay if self._rounds.may_learn(self.agent_steps) else None
-        steps, ready = self._rounds.meet(replay is not None and replay.can_sample())
+        steps, ready = self._rounds.meet(replay is not None and self._notes.can_sample(replay))
         self._advance(steps)
         self._begin_updates(self.replay if ready else None)
 
     def _begin_updates(self, replay: EpisodeReplay | None) -> None:
         # Updates that become due before there is enough data are dropped, not made up for.
         due = self._rounds.take_due()
-        if not due or replay is None or not replay.can_sample():
+        if not due or replay is None or not self._notes.can_sample(replay):
             return
         self.wait()
         before = self.updates - self.pretrain_updates
@@ -248,9 +249,7 @@ class DreamerV2Agent(Agent):
         started = time.perf_counter()
         batch = self.replay.sample()
         self.seconds["sampling"] += time.perf_counter() - started
-        if not self.updates and not self._has_looked:
-            data_checks.say(batch, self.learner.world_model.reward_transform)
-            self._has_looked = True
+        self._notes.look_at_the_first(batch, self.updates)
         return batch
 
     def rehearse(self, repetitions: int = 0) -> Rehearsal | None:

@@ -123,6 +123,7 @@ class WorldModel(Module):
         self._free_nats = free_nats
         self._free_average = free_average
         self.reward_transform = reward_transform
+        self.predict_discount = predict_discount
         self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
         self._gradient_heads = tuple(gradient_heads)
         # All modules draw their weights from one generator: their order is part of every result.

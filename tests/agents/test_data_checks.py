@@ -1,11 +1,13 @@
 """Notes about data that a model can hardly learn from."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from dreamer_tf.agents import data_checks
 from dreamer_tf.replay.episode_replay import Sequences
-from tests.small_models import configure, make_agent
+from tests.small_models import configure, make_agent, make_learner
 
 SIZE = (4, 6)
 
@@ -58,3 +60,23 @@ def test_the_agent_says_it_when_it_begins_to_learn(tmp_path, capsys):
     agent.close()
     errors = capsys.readouterr().err
     assert agent.updates > 1 and errors.count("the observation 'vector' has numbers") == 1
+
+
+def test_what_happens_while_a_run_goes_on_is_said_once(capsys):
+    configure("WorldModel.predict_discount=False")
+    found = data_checks.DataNotes(make_learner().world_model)
+    assert not found.can_sample(SimpleNamespace(can_sample=lambda: False))
+    assert found.can_sample(SimpleNamespace(can_sample=lambda: True))
+    found.look_at_the_end(False)
+    assert "no stored episode is long enough" in capsys.readouterr().err
+    found.can_sample(SimpleNamespace(can_sample=lambda: False))
+    assert not capsys.readouterr().err
+    for _ in range(2):
+        found.look_at_the_end(True)
+    assert capsys.readouterr().err.count("WorldModel.predict_discount is False") == 1
+
+
+def test_a_model_that_predicts_ends_hears_nothing(capsys):
+    configure()
+    data_checks.DataNotes(make_learner().world_model).look_at_the_end(True)
+    assert not capsys.readouterr().err
