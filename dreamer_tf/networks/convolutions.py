@@ -1,8 +1,8 @@
 """The convolutions of encoder and decoder, in the layouts that suit a CPU.
 
-All have stride 2 and no padding. oneDNN computes the gradients of strided convolutions slowly
-where there are few channels, and a transposed convolution is such a gradient. Two changes of layout
-give the same map (`benchmarks/README.md` has the times):
+All have stride 2, and those of the paper no padding. oneDNN computes the gradients of strided
+convolutions slowly where there are few channels, and a transposed convolution is such a gradient.
+Two changes of layout give the same map (`benchmarks/README.md` has the times):
 
 * Pairs. Two neighbouring columns are two halves of the channels, [N, H, W, C] = [N, H, W/2, 2C],
   which moves no number. A kernel of k x k with stride (2, 2) is then one of k x k/2 with stride
@@ -10,7 +10,7 @@ give the same map (`benchmarks/README.md` has the times):
 * Tiles. The last transposed convolution has one output channel for a gray image. A tile of 2 x 8
   pixels depends on few neighbouring inputs. So it is an ordinary convolution with 16 channels.
 
-Where there is a GPU, the layers are Keras's own.
+Where there is a GPU, the convolutions are Keras's own.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.networks import placement
+from dreamer_tf.networks.bias import add_bias
 
 _TILE = 8  # columns of a tile; with two rows a gray image has 16 channels, one vector of AVX-512
 _FEW = 4  # filters of a transposed convolution that is computed in tiles
@@ -36,9 +37,11 @@ def crop(images: tf.Tensor, stack: Sequence[keras.layers.Layer]) -> tf.Tensor:
       stack: the convolutions that follow.
 
     Returns:
-      [N, H', W', C]; all of it where a layer is no `Convolution`, or where there is a GPU.
+      [N, H', W', C]; all of it where a layer is no `Convolution` or has padding, or where there is
+      a GPU.
     """
-    if not placement.suits_cpu() or not all(isinstance(layer, Convolution) for layer in stack):
+    plain = (isinstance(layer, Convolution) and layer.padding == "valid" for layer in stack)
+    if not placement.suits_cpu() or not all(plain):
         return images
     sizes = []
     for size in images.shape[1:3]:
@@ -53,10 +56,16 @@ def crop(images: tf.Tensor, stack: Sequence[keras.layers.Layer]) -> tf.Tensor:
 class Convolution(keras.layers.Conv2D):
     """A convolution with stride 2; on a CPU over pairs of columns where the width is even."""
 
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] -> [N, H', W', filters]."""
+        outputs = add_bias(self.convolution_op(inputs, self.kernel), self.bias)
+        return self.activation(outputs)
+
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] -> [N, H', W', filters], without bias and activation."""
         width = inputs.shape[2]
-        if not (placement.suits_cpu() and _in_pairs(self.kernel_size[0], width)):
+        pairs = self.padding == "valid" and _in_pairs(self.kernel_size[0], width)
+        if not (placement.suits_cpu() and pairs):
             return super().convolution_op(inputs, kernel)
         kernel = tf.convert_to_tensor(kernel)
         size, _, channels, filters = kernel.shape
@@ -73,17 +82,17 @@ class TransposedConvolution(keras.layers.Conv2DTranspose):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """[N, H, W, C] -> [N, H', W', filters]."""
+        return self.activation(add_bias(self._linear(inputs), self.bias))
+
+    def _linear(self, inputs: tf.Tensor) -> tf.Tensor:
         size, width = self.kernel_size[0], 2 * (inputs.shape[2] - 1) + self.kernel_size[0]
-        if not (placement.suits_cpu() and _in_pairs(size, width)):
-            return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
+        pairs = self.padding == "valid" and _in_pairs(size, width)
+        if not (placement.suits_cpu() and pairs):
+            return keras.ops.conv_transpose(inputs, kernel, list(self.strides), self.padding)
         if self.filters <= _FEW and width % _TILE == 0 and inputs.shape[2] % 2 == 0:
-            outputs = tiled_transposed_convolution(inputs, kernel)
-        else:
-            outputs = paired_transposed_convolution(inputs, kernel)
-        # As in Keras: the gradient of a single bias is then summed in 32 bits.
-        outputs = keras.ops.add(outputs, keras.ops.reshape(self.bias, (1, 1, 1, self.filters)))
-        return self.activation(outputs)
+            return tiled_transposed_convolution(inputs, kernel)
+        return paired_transposed_convolution(inputs, kernel)
 
 
 def paired_transposed_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from dreamer_tf.environments.interface import boxes
 from dreamer_tf.errors import UserError
 from dreamer_tf.networks import layers
+from dreamer_tf.networks.bias import add_bias
 from dreamer_tf.networks.distributions import binary, tfd, unit_normal
 from dreamer_tf.networks.encoders import EVERYTHING, PAPER_SIZE, chosen
 from dreamer_tf.networks.images import AnySizeDecoder
@@ -95,7 +96,9 @@ class ImageDecoder(keras.layers.Layer):
         """[N, F] -> mean image [N, H, W, C] in the compute precision."""
         x = self._first(self._linear(features))
         x = tf.reshape(x, (-1, *self._first_shape))  # [N, 5, 5, 4 depth]
-        x = self._activation(x + tf.cast(self._first_bias, x.dtype))
+        # One bias for 25 pixels: few enough to be added up as they are in 32 bits.
+        bias = self._first_bias
+        x = self._activation(x + bias if x.dtype == tf.float32 else add_bias(x, bias))
         for layer in self._convs:
             x = layer(x)
         return x

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.networks import layers
+from dreamer_tf.networks.convolutions import Convolution, TransposedConvolution
 
 _KERNEL = 4
 _SMALLEST = 4  # pixels; nothing of this height and width is halved again
@@ -66,7 +67,7 @@ def convolutions(
     inputs, stack = shape[2], []
     for index, filters in enumerate(_channels(depth, len(sizes) - 1)):
         area = _KERNEL * _KERNEL
-        layer = keras.layers.Conv2D(
+        layer = Convolution(
             filters,
             _KERNEL,
             strides=2,
@@ -111,7 +112,7 @@ class AnySizeDecoder(keras.layers.Layer):
         self._convs = []
         area = _KERNEL * _KERNEL
         for index, (inputs, filters) in enumerate(itertools.pairwise(channels)):
-            layer = keras.layers.Conv2DTranspose(
+            layer = TransposedConvolution(
                 filters,
                 _KERNEL,
                 strides=2,

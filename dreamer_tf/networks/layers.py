@@ -8,9 +8,22 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import DTypePolicy as Precision
 
+from dreamer_tf.networks.bias import add_bias
 from dreamer_tf.networks.convolutions import Convolution, TransposedConvolution
+
+
+class Dense(keras.layers.Dense):
+    """A Dense layer of Keras, but for the gradient of its bias (`bias.py`)."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """[..., inputs] -> [..., units]."""
+        if self.bias is None or self.compute_dtype == "float32":
+            return super().call(inputs, training=training)
+        outputs = add_bias(keras.ops.matmul(inputs, self.kernel), self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 def glorot_uniform(
@@ -60,7 +73,7 @@ def dense(
     Returns:
       The layer, with its weights.
     """
-    layer = keras.layers.Dense(
+    layer = Dense(
         units,
         activation,
         use_bias=use_bias,

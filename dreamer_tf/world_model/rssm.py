@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.networks import layers
+from dreamer_tf.networks.bias import wide_sum
 from dreamer_tf.networks.gru import GRUCell
 from dreamer_tf.networks.module import Module
 from dreamer_tf.settings.configurable import configurable
@@ -267,7 +268,7 @@ class LoopDense:
             def gradient(outputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 inputs = tf.reshape(self.inputs, [-1, self.inputs.shape[-1]])
                 outputs = tf.reshape(outputs, [-1, outputs.shape[-1]])
-                return tf.matmul(inputs, outputs, transpose_a=True), tf.reduce_sum(outputs, 0)
+                return tf.matmul(inputs, outputs, transpose_a=True), wide_sum(outputs)
 
             return tf.zeros(shape, kernel.dtype), gradient
 
