@@ -66,6 +66,7 @@ REFERENCES = {
     "ActorCritic.actor": ("Actor",),
     "ActorCritic.entropy_scale": _SCHEDULES,
     "ActorCritic.gradient_mixing": _SCHEDULES,
+    "Learner.exploration_noise": _SCHEDULES,
     "create_gym_environment.factory": ("Catch", "Crafter"),
     "create_gym_environment.wrappers": _WRAPPERS,
     "DreamerRunner.create_environment_fn": _ENVIRONMENTS,

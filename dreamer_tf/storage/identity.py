@@ -30,10 +30,8 @@ _PLACES = (
     "workers",
 )
 # What a run that begins anew removes or writes over.
-_REPLACED = (
-    *("config.gin", "operative_config.gin", "scores.json", "episodes.jsonl"),
-    *("replay", "workers"),
-)
+_REPLACED_FILES = ("config.gin", "operative_config.gin", "scores.json", "episodes.jsonl")
+_REPLACED_FOLDERS = ("replay", "workers")
 
 
 def claim(base_dir: str | os.PathLike, facts: Mapping[str, Any]) -> None:
@@ -99,15 +97,18 @@ def refuse_foreign(base_dir: str | os.PathLike) -> None:
 
     Raises:
       UserError: there are such files.
+      OSError: a place of the run is a link or cannot be read.
     """
+    refuse_links(base_dir, _PLACES)
     # The lock is the first thing that a run leaves.
     if os.path.lexists(Path(base_dir, "lock")) or facts(base_dir) or _has_checkpoints(base_dir):
         return
-    for name in _REPLACED:
-        if os.path.lexists(Path(base_dir, name)):
+    for name in (*_REPLACED_FILES, *_REPLACED_FOLDERS):
+        path = Path(base_dir, name)
+        if path.is_file() if name in _REPLACED_FILES else path.is_dir():
             raise UserError(
-                f"{Path(base_dir, name)} is there, but no run has left it, and a run would replace "
-                "it: choose another --base_dir."
+                f"{path} is there, but no run has left it, and a run would replace it: choose "
+                "another --base_dir."
             )
 
 

@@ -94,7 +94,10 @@ def test_a_run_whose_checkpoints_are_gone_is_not_started_over(tmp_path):
 
 @pytest.mark.parametrize("name", ["config.gin", "scores.json", "replay", "workers"])
 def test_files_that_no_run_has_left_are_not_replaced(tmp_path, name):
-    (tmp_path / name).mkdir()
+    if name in ("replay", "workers"):
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match=rf"{name} is there, but no run has left it"):
         identity.refuse_foreign(tmp_path)
     (tmp_path / "lock").touch()  # a run has been here, but failed before it could claim anything
