@@ -35,7 +35,10 @@ def main(argv: Sequence[str]) -> int:
         print(f"{FLAGS.base_dir}: {count} files")
         return 0
     preflight.check_run(FLAGS.base_dir)
-    out = FLAGS.out or f"{os.path.abspath(FLAGS.base_dir)}.tar.gz"
+    name = os.path.normpath(FLAGS.base_dir)
+    if os.path.basename(name) in (".", ".."):
+        name = os.path.abspath(name)
+    out = FLAGS.out or f"{name}.tar.gz"
     size = packing.pack(FLAGS.base_dir, out)
     print(f"{out}: {size / 1e6:,.1f} MB")
     return 0

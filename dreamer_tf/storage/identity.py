@@ -99,7 +99,7 @@ def refuse_foreign(base_dir: str | os.PathLike) -> None:
       UserError: there are such files.
       OSError: a place of the run is a link or cannot be read.
     """
-    refuse_links(base_dir, _PLACES)
+    _refuse_links(base_dir)
     # The lock is the first thing that a run leaves.
     if os.path.lexists(Path(base_dir, "lock")) or facts(base_dir) or _has_checkpoints(base_dir):
         return
@@ -122,7 +122,7 @@ def restore(base_dir: str | os.PathLike) -> None:
       UserError: it is missing although the directory holds a run, or the places contradict.
       OSError: a place of the run is a link or cannot be read.
     """
-    refuse_links(base_dir, _PLACES)
+    _refuse_links(base_dir)
     if not os.path.lexists(Path(base_dir, FILE)):
         copies = [facts for name in _COPIES if (facts := _read(base_dir, name)) is not None]
         if copies:
@@ -157,6 +157,10 @@ def check_progress(base_dir: str | os.PathLike) -> None:
             f"{os.fspath(base_dir)} holds a run that has been saved, but its checkpoints are gone: "
             "restore them from a copy, or choose another --base_dir to start from the beginning."
         )
+
+
+def _refuse_links(base_dir: str | os.PathLike) -> None:
+    refuse_links(base_dir, _PLACES)
 
 
 def _write(base_dir: str | os.PathLike, facts: dict[str, Any]) -> None:

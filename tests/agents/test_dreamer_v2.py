@@ -129,14 +129,17 @@ def test_resume_is_bit_identical(tmp_path):
 def test_metrics_stay_after_a_resume_until_the_line_of_the_log_is_full(tmp_path):
     run(tmp_path, 1, "DreamerV2Agent.log_every=1000")
     configure("Runner.num_iterations=1", "DreamerV2Agent.log_every=1000")
-    runner = DreamerRunner(tmp_path, lambda: ScriptedEnvironment(((5, "terminated"),)))
-    before = dict(runner.agent.metrics)
+    agent = DreamerRunner(tmp_path, ScriptedEnvironment).agent
+    before, updates = dict(agent.metrics), agent.updates
     assert "kl" in before
-    runner.agent.eval_mode = False
-    for _ in range(3):
-        runner._run_one_episode()
-    runner.agent.wait()
-    assert runner.agent.metrics == before
+    agent.eval_mode = False
+    environment = ScriptedEnvironment(((50, "terminated"),))
+    action = agent.begin_episode(environment.reset(0))
+    for _ in range(20):
+        observation, reward, *_ = environment.step(action)
+        action = agent.step(reward, observation)
+    agent.wait()
+    assert agent.updates > updates and agent.metrics == before
 
 
 def test_resume_within_the_random_start_is_bit_identical(tmp_path):

@@ -63,7 +63,11 @@ def test_a_run_that_had_a_checkpoint_is_not_started_over(tmp_path):
     [
         (["DreamerV2Agent.prefill_steps=100"], "all part of the random start"),
         (
-            ["EpisodeReplay.sampling=@ReleasedSampling()", "ReleasedSampling.minimum_length=100"],
+            [
+                "EpisodeReplay.sampling=@ReleasedSampling()",
+                "ReleasedSampling.minimum_length=100",
+                "ReleasedSampling.maximum_length=None",
+            ],
             "ReleasedSampling.minimum_length",
         ),
     ],

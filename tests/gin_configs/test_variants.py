@@ -81,8 +81,8 @@ def test_any_number_takes_a_schedule():
     )
     with gin.config_scope("a"):
         schedule = schedules.linear_schedule()
-    assert float(schedules.as_schedule(schedule)(tf.constant(5))) == 0.5
-    assert float(schedules.as_schedule(0.3)(tf.constant(5))) == pytest.approx(0.3)
+    assert float(schedules.as_schedule(schedule, "a")(tf.constant(5))) == 0.5
+    assert float(schedules.as_schedule(0.3, "a")(tf.constant(5))) == pytest.approx(0.3)
     assert not schedules.is_constant(schedule, 1.0) and schedules.is_constant(1, 1.0)
 
 

@@ -43,7 +43,7 @@ def parse(string: str) -> schedules.Schedule:
     """The authors' notation for a schedule, as one of ours."""
     match = re.fullmatch(r"(\w+)\((.+)\)", string)
     if not match:
-        return schedules.as_schedule(float(string))
+        return schedules.as_schedule(float(string), string)
     numbers = (float(value) for value in match[2].split(","))
     # Steps are whole numbers here.
     values = [int(value) if value.is_integer() else value for value in numbers]
