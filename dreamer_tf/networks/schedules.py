@@ -53,7 +53,8 @@ def as_schedule(value: Value, name: str, most: float = math.inf) -> Schedule:
         return lambda update: tf.constant(value, tf.float32)
     for update in _SAMPLED:
         found = np.asarray(value(tf.constant(update, tf.int64)))
-        if found.shape or not 0.0 <= found <= most or not math.isfinite(found):
+        rounded = most + 1e-6  # as 0.1 + (1.0 - 0.1) in 32 bits
+        if found.shape or not 0.0 <= found <= rounded or not math.isfinite(found):
             raise UserError(
                 f"{name} is a schedule that returns {found} at update {update:,}, but it must "
                 f"return numbers {bounds}: change its parameters."

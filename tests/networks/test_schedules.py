@@ -57,7 +57,7 @@ def test_gin_can_bind_a_schedule_to_any_value():
 @pytest.mark.parametrize(
     ("initial", "final", "most", "wrong"),
     [
-        (0.0, 1.0, 1.0, None),
+        *((first / 10, 1.0, 1.0, None) for first in range(10)),
         (0.0, 2.0, math.inf, None),
         (0.0, 2.0, 1.0, "2.0 at update 100, but it must return numbers from 0 to 1"),
         (1.0, -1.0, math.inf, "-1.0 at update 100, but it must return numbers of 0 or more"),
