@@ -267,6 +267,22 @@ def check_arrival(
             raise ValueError(f"the observation '{key}' has numbers that are not finite")
 
 
+def checked_reset(environment: Environment, seed: int | None = None) -> Observation:
+    """Starts an episode and returns its first observation; `ValueError` as `check_arrival`."""
+    observation = environment.reset(seed)
+    check_arrival(environment.observation_space, observation)
+    return observation
+
+
+def checked_step(
+    environment: Environment, action: Any
+) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    """Carries out an action and returns what `Environment.step` does; errors as above."""
+    observation, reward, terminated, truncated, info = environment.step(action)
+    check_arrival(environment.observation_space, observation, reward)
+    return observation, reward, terminated, truncated, info
+
+
 def _is_finite(value: np.ndarray | float) -> bool:
     """Whether all numbers are finite in float32, which is what agents compute with."""
     with np.errstate(over="ignore"):
@@ -305,14 +321,11 @@ class DopamineEnvironment:
         """Starts an episode and returns its first observation."""
         seed, self._next_seed = self._next_seed, None
         self.game_over = False
-        observation = self.environment.reset(seed)
-        check_arrival(self.observation_space, observation)
-        return observation
+        return checked_reset(self.environment, seed)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, Mapping[str, Any]]:
         """Returns observation, reward, is_terminal and info."""
-        observation, reward, terminated, truncated, info = self.environment.step(action)
-        check_arrival(self.observation_space, observation, reward)
+        observation, reward, terminated, truncated, info = checked_step(self.environment, action)
         self.game_over = terminated or truncated
         self.info = info
         return observation, reward, terminated or bool(info.get("life_lost")), info
@@ -335,15 +348,11 @@ class GymnasiumEnvironment(gymnasium.Env):
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode and returns observation and info."""
         super().reset(seed=seed)
-        observation = self.environment.reset(seed)
-        check_arrival(self.environment.observation_space, observation)
-        return observation, {}
+        return checked_reset(self.environment, seed), {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Returns observation, reward, terminated, truncated and info."""
-        observation, reward, terminated, truncated, info = self.environment.step(action)
-        check_arrival(self.environment.observation_space, observation, reward)
-        return observation, reward, terminated, truncated, info
+        return checked_step(self.environment, action)
 
     def render(self) -> np.ndarray:
         """The current frame, [H, W, 3] uint8."""

@@ -18,7 +18,8 @@ from dreamer_tf.environments.interface import (
     Environment,
     EnvironmentLike,
     Observation,
-    check_arrival,
+    checked_reset,
+    checked_step,
     complete,
 )
 from dreamer_tf.environments.registry import FACTORY
@@ -79,9 +80,7 @@ def reset(environment: Environment, seed: int | None = None) -> Observation:
     Raises:
       EnvironmentFailure: the environment failed, or an observation does not fit its space.
     """
-    observation = ask(environment, environment.reset, seed)
-    ask(environment, check_arrival, environment.observation_space, observation)
-    return observation
+    return ask(environment, checked_reset, environment, seed)
 
 
 def step(
@@ -94,8 +93,7 @@ def step(
     """
 
     def checked() -> tuple[Observation, float, bool, bool, Mapping[str, Any]]:
-        observation, reward, terminated, truncated, info = environment.step(action)
-        check_arrival(environment.observation_space, observation, reward)
+        observation, reward, terminated, truncated, info = checked_step(environment, action)
         if not isinstance(info, Mapping):
             raise ValueError(f"its info is {info!r}, not a dict")
         return observation, reward, bool(terminated), bool(truncated), info
