@@ -135,8 +135,8 @@ def inspect_stored(
     Where all episodes are shorter than `length`, half of it is tried, a quarter, and so on.
     """
     # Newly seeded: looking must not advance the random numbers of the training.
+    context = min(context, length - 1)
     while length >= 2:
-        context = min(context, length - 1)
         sequences = replay.whole_sequences(_SEQUENCES, length, np.random.default_rng(seed))
         if sequences is not None:
             return inspector.inspect(sequences, context)

@@ -75,6 +75,5 @@ def _wrong_actions(space: Any) -> str | None:
         return None if space.start == 0 else "but must begin with 0: leave `start` out"
     if not isinstance(space, spaces.Box):
         return "but must be Discrete, a Box in [-1, 1], or FactoredActions"
-    if not np.issubdtype(space.dtype, np.floating) or (space.low != -1).any():
-        return _RANGE
-    return _RANGE if (space.high != 1).any() else None
+    fits = (space.low == -1).all() and (space.high == 1).all()
+    return None if fits and np.issubdtype(space.dtype, np.floating) else _RANGE

@@ -99,9 +99,11 @@ def refuse_foreign(base_dir: str | os.PathLike) -> None:
       UserError: there are such files.
       OSError: a place of the run is a link or cannot be read.
     """
+    # The lock is the first thing that a run leaves. `restore` looks for links behind it.
+    if os.path.lexists(Path(base_dir, "lock")):
+        return
     _refuse_links(base_dir)
-    # The lock is the first thing that a run leaves.
-    if os.path.lexists(Path(base_dir, "lock")) or facts(base_dir) or _has_checkpoints(base_dir):
+    if facts(base_dir) or _has_checkpoints(base_dir):
         return
     for name in (*_REPLACED_FILES, *_REPLACED_FOLDERS):
         path = Path(base_dir, name)
