@@ -35,7 +35,7 @@ from dreamer_tf.networks import workers
 from dreamer_tf.networks.workers import WorkersLost
 from dreamer_tf.scores import aggregate, curves, score_files
 from dreamer_tf.settings.bindings import check_effects, check_values
-from dreamer_tf.storage import disk, identity, os_errors, temporary
+from dreamer_tf.storage import disk, identity, os_errors, removal
 from dreamer_tf.storage.locking import DirectoryLock
 
 
@@ -258,7 +258,7 @@ def temporary_runner(
         raise UserError(
             f"{parent} cannot be written ({error.strerror}): choose another --base_dir."
         ) from error
-    with temporary.removing(directory):
+    with removal.removing(directory):
         runner = make_runner(directory, seed, init_from=init_from)
         try:
             yield runner

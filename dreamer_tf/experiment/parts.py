@@ -20,7 +20,8 @@ from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.saved import check_runner, find_checkpoint, workers_of
 from dreamer_tf.storage import log_files
 from dreamer_tf.storage.checkpoints import NEEDS, Checkpoint, CheckpointStore, DamagedCheckpoint
-from dreamer_tf.storage.files import fingerprint, remove
+from dreamer_tf.storage.files import fingerprint
+from dreamer_tf.storage.removal import remove
 
 _FILES = ("arrays.npz", "state.json", "manifest.json")
 # Seconds until what one host has written must be seen by another one on a network file system.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dreamer_tf.storage import temporary
+from dreamer_tf.storage import removal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Names a descriptor of this process whose other end is held by whoever started it.
@@ -24,7 +24,7 @@ def say(sentence: str) -> None:
 
 def _exit(code: int) -> None:
     """Ends the process at once. An exception could be swallowed by what is running."""
-    temporary.remove_all()
+    removal.remove_all()
     os._exit(code)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.replay.ring import Field, Ring
-from dreamer_tf.storage.files import remove
+from dreamer_tf.storage.removal import remove
 
 # Set by `train --scratch`. Not a gin parameter, because it belongs to a node and not to a run.
 VARIABLE = "DREAMER_TF_SCRATCH"

@@ -35,9 +35,9 @@ from dreamer_tf.storage.files import (
     make_directory,
     open_file,
     read_bytes,
-    remove,
     save_arrays,
 )
+from dreamer_tf.storage.removal import remove, removing
 from dreamer_tf.storage.schema import Count
 
 FORMAT = 2
@@ -120,11 +120,12 @@ class CheckpointStore:
         try:
             make_directory(self.directory)
             remove(partial)  # from a process that died while saving
-            partial.mkdir()
-            _write(partial, number, checkpoint)
-            # The contents are on the disk before the directory gets its name, and the name is on
-            # the disk before the old checkpoints are removed.
-            os.rename(partial, final)
+            with removing(partial):
+                partial.mkdir()
+                _write(partial, number, checkpoint)
+                # The contents are on the disk before the directory gets its name, and the name is
+                # on the disk before the old checkpoints are removed.
+                os.rename(partial, final)
             flush(self.directory)
             faults.point("checkpoint_renamed")
         except OSError as error:

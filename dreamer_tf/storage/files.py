@@ -8,13 +8,14 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from dreamer_tf.storage.removal import removing
 
 _BLOCK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -125,18 +126,6 @@ def make_directory(path: str | os.PathLike) -> None:
     os.makedirs(path, exist_ok=True)
 
 
-def remove(path: str | os.PathLike) -> None:
-    """Removes whatever has this name, if anything: a file, a link itself, or a directory."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-
-
 def create(path: str | os.PathLike, below: str | os.PathLike | None = None) -> IO[bytes]:
     """Makes a new file in place of whatever has this name; `below` as for `open_file`."""
     with contextlib.suppress(FileNotFoundError):
@@ -192,7 +181,7 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Opens a file that gets its name only when the block ends.
 
     The contents are on the disk before that. After an exception, the previous file of that name is
-    still there.
+    still there, and the half of the new one is not: on a full disk it would take the last space.
 
     Args:
       path: the final name; the file is written as `<path>.partial`.
@@ -202,11 +191,12 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """
     # In the same directory, because renaming is atomic only within one file system.
     partial = f"{os.fspath(path)}.partial"
-    with create(partial) as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with removing(partial):
+        with create(partial) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
     # Without this, a loss of power could undo the renaming.
     flush(os.path.dirname(os.path.abspath(path)))
 

@@ -20,11 +20,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dreamer_tf.errors import UserError, printable
-from dreamer_tf.storage import temporary
 from dreamer_tf.storage.files import NotRegular, make_directory, open_file, replacing, write_all
 from dreamer_tf.storage.lease import DIRECTORY as LEASE
 from dreamer_tf.storage.locking import FILE as LOCK
 from dreamer_tf.storage.locking import DirectoryLock
+from dreamer_tf.storage.removal import removing
 
 ENDINGS = (".tar", ".tar.gz", ".tar.xz")
 _BLOCK = 1 << 20  # bytes that are copied at once
@@ -59,9 +59,7 @@ def pack(base_dir: str | os.PathLike, out: str | os.PathLike) -> int:
     if inside == os.path.realpath(base_dir):
         raise UserError(f"--out={name} lies in the run itself: choose another directory.")
     top = os.path.basename(os.path.abspath(base_dir))
-    # An archive can be as large as the disk: half of one must not stay.
-    unfinished = temporary.removing(f"{name}.partial")
-    with DirectoryLock(base_dir), unfinished, replacing(out) as file:
+    with DirectoryLock(base_dir), replacing(out) as file:
         with (
             _compressor(file, name) as stream,
             tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
@@ -92,7 +90,7 @@ def unpack(archive: str | os.PathLike, base_dir: str | os.PathLike) -> int:
     make_directory(os.path.dirname(target))
     # Beside it, so that it gets its name only when it is whole.
     partial = tempfile.mkdtemp(prefix=".unpack-", dir=os.path.dirname(target))
-    with temporary.removing(partial):
+    with removing(partial):
         count = _extract(os.fspath(archive), partial)
         os.chmod(partial, 0o755)
         os.rename(partial, target)

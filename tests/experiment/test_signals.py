@@ -48,8 +48,8 @@ def test_the_second_signal_ends_the_process_at_once(number):
 _TEMPORARY = """
 import sys, time
 from dreamer_tf.experiment import signals
-from dreamer_tf.storage import temporary
-with temporary.removing(sys.argv[1]):
+from dreamer_tf.storage import removal
+with removal.removing(sys.argv[1]):
     if sys.argv[2] == "before":
         signals.end_at_once(resumable=True)
     else:

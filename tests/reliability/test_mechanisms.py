@@ -270,8 +270,8 @@ MECHANISMS = {
         "tests/experiment/test_runner.py::test_a_lost_directory_is_noticed_before_a_step_is_stored",
     ),
     "a signal removes what is temporary": (
-        "storage/temporary.py",
-        "    for name in _unfinished:\n",
+        "storage/removal.py",
+        "    for name in tuple(_unfinished):\n",
         "    for name in ():\n",
         "tests/experiment/test_signals.py::test_a_temporary_directory_does_not_outlive_the_process",
     ),

@@ -98,6 +98,7 @@ def test_an_unfinished_write_is_not_a_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         store.save(2, checkpoint(2))
     assert store.numbers() == [1] and store.load_latest()[0] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["ckpt-000001"]  # no half that takes space
     monkeypatch.undo()
     store.save(2, checkpoint(2))
     assert store.load_latest()[0] == 2

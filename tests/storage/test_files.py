@@ -28,6 +28,7 @@ def test_an_exception_keeps_the_old_file(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         write()
     assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["scores.json"]
 
 
 def test_the_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):

@@ -1,12 +1,24 @@
-"""Files and directories that are unfinished, and do not outlive the process that makes them."""
+"""Removing files and directories, above all what is unfinished when its process ends."""
 
 import contextlib
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 
-from dreamer_tf.storage.files import remove
-
 _unfinished: list[str] = []
+
+
+def remove(path: str | os.PathLike) -> None:
+    """Removes whatever has this name, if anything: a file, a link itself, or a directory."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 @contextlib.contextmanager
@@ -16,7 +28,7 @@ def removing(path: str | os.PathLike) -> Iterator[None]:
     Args:
       path: of a file or directory. What was renamed in the block is not there any more, and stays.
     """
-    name = os.fspath(path)
+    name = os.path.abspath(path)
     _unfinished.append(name)
     try:
         yield
@@ -28,6 +40,6 @@ def removing(path: str | os.PathLike) -> Iterator[None]:
 
 def remove_all() -> None:
     """Removes everything that is unfinished now. For a process that ends without exceptions."""
-    for name in _unfinished:
+    for name in tuple(_unfinished):
         with contextlib.suppress(OSError):
             remove(name)
