@@ -51,6 +51,14 @@ class _Saved(msgspec.Struct):
     agent: _Agent
 
 
+class _Read(NamedTuple):
+    """A checkpoint that was read."""
+
+    number: int
+    written: int  # nanoseconds since 1970
+    state: _Saved
+
+
 class _Row(msgspec.Struct):
     """The part of a row of `episodes.jsonl` that a sweep reads."""
 
@@ -70,7 +78,7 @@ class Watcher:
           home: of the sweep.
         """
         self._home = home
-        self._saved: dict[str, tuple[tuple[int, int], _Saved]] = {}
+        self._read: dict[str, _Read] = {}  # by base directory
 
     def look(self, runs: Iterable[Run]) -> list[State]:
         """The states of runs."""
@@ -78,23 +86,25 @@ class Watcher:
 
     def _look(self, run: Run) -> State:
         holder = lease.running(run.base_dir)
-        saved = self._checkpoint(run.base_dir)
-        if saved is None and holder is None:
+        read = self._checkpoint(run.base_dir)
+        if read is None and holder is None:
             failure = self._failure(run)
             return State(run, MISSING if failure is None else FAILED, sentence=failure or "")
         steps, last = 0, None
-        if saved is not None:
-            steps = saved.agent.agent_steps
-            last = saved.runner.scores[-1].value if saved.runner.scores else None
+        if read is not None:
+            steps = read.state.agent.agent_steps
+            last = read.state.runner.scores[-1].value if read.state.runner.scores else None
         if holder is not None:
             return _running(run, holder.host, steps, last)
         wanted = run.iterations
-        done = wanted is not None and saved is not None and saved.runner.iteration >= wanted
-        # An older failure of this sweep says nothing about a run that was finished after it.
-        failure = self._failure(run, self._saved[run.base_dir][0][1] if done else 0)
+        if wanted is not None and read is not None and read.state.runner.iteration >= wanted:
+            # An older failure of this sweep says nothing about a run that was finished after it.
+            kind, failure = DONE, self._failure(run, after=read.written)
+        else:
+            kind, failure = SAVED, self._failure(run)
         if failure is not None:
             return State(run, FAILED, steps, None, last, sentence=failure)
-        return State(run, DONE if done else SAVED, steps, None, last)
+        return State(run, kind, steps, None, last)
 
     def _failure(self, run: Run, after: int = 0) -> str | None:
         """What a process said that failed after a time, in nanoseconds since 1970."""
@@ -103,20 +113,20 @@ class Watcher:
             return None
         return outcome.sentence
 
-    def _checkpoint(self, base_dir: str) -> _Saved | None:
-        """The part of the newest checkpoint that can be read."""
+    def _checkpoint(self, base_dir: str) -> _Read | None:
+        """The newest checkpoint whose state can be read."""
         store = CheckpointStore(os.path.join(base_dir, "checkpoints"))
         for number in reversed(store.numbers()):
             path = store.path(number) / "state.json"
             with contextlib.suppress(OSError, ValueError, RecursionError, msgspec.MsgspecError):
-                stamp = (number, os.stat(path).st_mtime_ns)
-                known = self._saved.get(base_dir)
-                if known is None or known[0] != stamp:
+                written = os.stat(path).st_mtime_ns
+                read = self._read.get(base_dir)
+                if read is None or (read.number, read.written) != (number, written):
                     # Only the part that is named there is decoded.
                     data = read_bytes(path, _MOST_BYTES, below=base_dir)
                     state = msgspec.json.decode(data, type=_Saved)
-                    known = self._saved[base_dir] = (stamp, state)
-                return known[1]
+                    read = self._read[base_dir] = _Read(number, written, state)
+                return read
         return None
 
 
