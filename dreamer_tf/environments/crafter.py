@@ -45,7 +45,7 @@ class Crafter(gymnasium.Env):
           UserError: the package crafter is not installed.
         """
         try:
-            self._make = importlib.import_module("crafter").Env
+            self._make = _ordered(importlib.import_module("crafter").Env)
         except ImportError as error:
             raise UserError(
                 "The package crafter is not installed: pip install 'dreamer_tf[crafter]'."
@@ -76,3 +76,17 @@ class Crafter(gymnasium.Env):
     def render(self) -> np.ndarray:
         """The image, [H, W, 3] uint8."""
         return self._environment.render()
+
+
+def _ordered(original: Any) -> Any:
+    """The environment with creatures in one order.
+
+    The package draws one of a set of objects. Sets have the order of addresses in memory, so equal
+    seeds gave other worlds in each process.
+    """
+
+    class Ordered(original):
+        def _balance_chunk(self, chunk: Any, objects: Any) -> None:
+            super()._balance_chunk(chunk, sorted(objects, key=lambda one: tuple(one.pos)))
+
+    return Ordered

@@ -1,5 +1,7 @@
 """Crafter speaks Gymnasium's language."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,20 @@ def test_achievements_are_numbers_of_the_episode(original):
     # The first wood comes with the second step; more of it counts once.
     assert unlocked.pop("collect_wood").tolist() == [0.0, 1.0, 1.0, 1.0]
     assert not np.any(list(unlocked.values()))
+
+
+def test_creatures_are_drawn_from_one_order_in_every_process(original, monkeypatch):
+    """The package keeps them in sets, whose order is that of addresses in memory."""
+    seen = []
+    balance = "_balance_chunk"
+    monkeypatch.setattr(
+        packages.CrafterEnv, balance, lambda self, chunk, found: seen.append(found), raising=False
+    )
+    creatures = [types.SimpleNamespace(pos=np.array(place)) for place in ((3, 1), (1, 9), (1, 2))]
+    world = Crafter()._environment
+    for some in (creatures, creatures[::-1]):
+        world._balance_chunk((0, 12, 0, 12), some)
+    assert [[tuple(one.pos) for one in found] for found in seen] == [[(1, 2), (1, 9), (3, 1)]] * 2
 
 
 def test_a_missing_package_is_named(monkeypatch):
