@@ -4,6 +4,7 @@ A score is normalized per game and run BEFORE anything is averaged (appendix K).
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -172,14 +173,15 @@ def iqm_lead(left: Scores, right: Scores, over: Sequence[str], reps: int = 1000)
     """How far the IQM of `left` is above that of `right`, with its 95% bootstrap interval.
 
     Both are resampled independently. An interval without 0 tells the agents apart; two separate
-    intervals that overlap do not say that they are equal.
+    intervals that overlap do not say that they are equal. The intervals of `intervals` are those of
+    rliable, which are too narrow for few runs; this one, which decides, has widened samples.
     """
 
     def values(samples: Sequence[bootstrap.Samples]) -> np.ndarray:
         one, other = (bootstrap.iqm(_normalized(s, over, "Gamer")) for s in samples)
         return one - other
 
-    return _of_two("iqm lead", left, right, over, values, reps)
+    return _of_two("widened iqm lead", left, right, over, values, reps, bootstrap.widened)
 
 
 def probability_of_improvement(
@@ -197,12 +199,18 @@ def probability_of_improvement(
 
 
 def _of_two(
-    name: str, left: Scores, right: Scores, over: Sequence[str], function: Callable, reps: int
+    name: str,
+    left: Scores,
+    right: Scores,
+    over: Sequence[str],
+    function: Callable,
+    reps: int,
+    draw: Callable = bootstrap.resample,
 ) -> Interval:
     runs = [_runs(scores, over) for scores in (left, right)]
 
     def compute() -> np.ndarray:
-        low, high = bootstrap.percentiles(function([bootstrap.resample(r, reps) for r in runs]))
+        low, high = bootstrap.percentiles(function([draw(r, reps) for r in runs]))
         [value] = function([_exactly(r) for r in runs])
         return np.array([value, low, high])
 
@@ -255,8 +263,8 @@ def mean_interval(values: Sequence[float], reps: int = 2000) -> Interval:
 def mean_lead(left: Sequence[float], right: Sequence[float]) -> Interval:
     """How far one mean over runs is above another, with the 95% interval of Welch's t test.
 
-    Few runs are usual on a single game, where a bootstrap interval is too narrow. With a single run
-    there is no interval: its ends are the value.
+    Few runs are usual on a single game, where a bootstrap interval is too narrow. With a single
+    run, or without any spread, there is no interval: its ends are the value.
     """
     from scipy import stats
 
@@ -264,5 +272,7 @@ def mean_lead(left: Sequence[float], right: Sequence[float]) -> Interval:
     value = float(one.mean() - other.mean())
     if min(len(one), len(other)) < 2 or not (one.std() or other.std()):
         return Interval(value, value, value)
-    ends = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one of them may have no spread
+        ends = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
     return Interval(value, float(ends.low), float(ends.high))

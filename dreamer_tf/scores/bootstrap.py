@@ -38,6 +38,24 @@ def resample(runs: Sequence[np.ndarray], reps: int) -> list[np.ndarray]:
     return [np.sort(s)[random.integers(0, len(s), (reps, len(s)))] for s in runs]
 
 
+def widened(runs: Sequence[np.ndarray], reps: int) -> list[np.ndarray]:
+    """Samples as of `resample`, whose spread is that of independent runs.
+
+    A draw of n from n runs has (n-1)/n of the variance of the runs, in however many games. So each
+    sample is stretched about the mean of its game; that of a single run cannot be.
+
+    Args:
+      runs: [n] scores of each game.
+      reps: R, the number of samples.
+    """
+    stretched = []
+    for scores, drawn in zip(runs, resample(runs, reps), strict=True):
+        count, mean = len(scores), np.mean(scores)
+        factor = math.sqrt(count / (count - 1)) if count > 1 else 1.0
+        stretched.append(mean + factor * (drawn - mean))
+    return stretched
+
+
 def percentiles(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the 95% percentile interval."""
     low, high = np.percentile(values, _LEVEL, axis=axis)
@@ -109,6 +127,18 @@ def coverage(runs: int) -> float:
       runs: two at least.
     """
     return COVERAGE[max(count for count in COVERAGE if count <= runs)]
+
+
+def coverage_over_games(runs: int) -> float:
+    """Largest share of 95% intervals of an aggregate over many games that hold the true value.
+
+    An aggregate of many games is about normal, and its samples have (n-1)/n of its variance. Where
+    a few games have most of the variance, the share is smaller. A test measures both.
+
+    Args:
+      runs: n of each game.
+    """
+    return math.erf(1.96 * math.sqrt((runs - 1) / runs / 2))
 
 
 @functools.cache

@@ -206,15 +206,28 @@ def _intervals(report: Report, standings: Standings) -> list[Answer]:
     if len(standings.games) < 2:
         return []
     groups = grouped(report.all)
-    single = sum(
-        len(whole_runs(groups[game, agent])) < 2
+    counts = [
+        len(whole_runs(groups[game, agent]))
         for game in standings.games
         for agent in standings.scores
-    )
+    ]
+    single = sum(count < 2 for count in counts)
     because = "95% stratified bootstrap intervals, from runs resampled within each game."
     if single:
         because = f"{names.number_of(single, 'pair')} of a game and an agent with a single run."
-    return [Answer("Does every aggregate have an interval?", "no" if single else "yes", because)]
+    found = [Answer("Does every aggregate have an interval?", "no" if single else "yes", because)]
+    several = [count for count in counts if count > 1]
+    if several:
+        share = bootstrap.coverage_over_games(min(several))
+        found.append(
+            Answer(
+                "Do the 95% intervals of aggregates hold 95%?",
+                "yes" if share >= 0.9 else "no",
+                f"With {names.number_of(min(several), 'run')} of each game, they hold the true "
+                f"value in {share:.0%} of cases at most; that of the lead is corrected.",
+            )
+        )
+    return found
 
 
 def _equal_frames(report: Report, standings: Standings) -> Answer:

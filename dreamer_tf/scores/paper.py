@@ -33,7 +33,7 @@ PIECES = {
     "table1": Piece(
         "Table 1: Atari performance at 200M steps",
         "Scores are normalized for each game and run, averaged over runs, then over games. "
-        f"Scores are those at {{frames}} frames; the published runs all go to 199M. {_CARRIED}",
+        f"Scores are those at {{frames}} frames; the published runs go to 199M. {_CARRIED}",
         table_1,
     ),
     "table2": Piece(

@@ -59,10 +59,12 @@ def common_games(request: Request) -> list[str]:
 
 
 def collect(found: Iterable[curves.Curve]) -> Curves:
-    """Curves by agent, game and run."""
+    """Curves by agent, game and run. Runs of one seed, as of two machines, are several runs."""
     agents: Curves = {}
     for curve in found:
-        agents.setdefault(label(curve), {}).setdefault(curve.game, {})[curve.run] = curve
+        runs = agents.setdefault(label(curve), {}).setdefault(curve.game, {})
+        again = sum(other.run == curve.run for other in runs.values())
+        runs[f"{curve.run}, {again + 1}" if again else curve.run] = curve
     return agents
 
 

@@ -45,10 +45,8 @@ def lead_on_game(scores: dict[str, list[float]]) -> Lead:
     values = {agent: float(np.mean(found)) for agent, found in scores.items()}
     first, second, *_ = sorted(values, key=lambda agent: -values[agent])
     ahead = aggregate.mean_lead(scores[first], scores[second])
-    several = min(len(scores[first]), len(scores[second])) > 1
-    return Lead(
-        first, second, values[first], values[second], ahead, ahead.low > 0 if several else None
-    )
+    sure = ahead.low > 0 if ahead.low < ahead.high else None
+    return Lead(first, second, values[first], values[second], ahead, sure)
 
 
 def improvement_rows(report: Report, standings: Standings) -> list[dict[str, Any]]:
@@ -213,7 +211,7 @@ def _on_one_game(where: str, scores: dict[str, list[float]], called: dict[str, s
     return [
         f"{where}, {called[found.first]} has the highest return: {shown}{ends}.",
         *_returns(means, equal, called),
-        _how_sure(found, "There is a single run or only a mean"),
+        _how_sure(found, "There is a single run, only a mean, or no difference between runs"),
     ]
 
 

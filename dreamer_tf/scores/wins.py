@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.scores import aggregate
+from dreamer_tf.scores import aggregate, budgets, names
 from dreamer_tf.scores.report import Report, last_scores
 
 MARGIN = 0.05  # "We define a tie as being within 5% of another"
@@ -56,10 +56,12 @@ def rows(report: Report) -> list[dict[str, Any]]:
         for agent, table in scores.items()
     }
     first, *others = report.agents
+    ends = budgets.frames(report)
     found = []
     for other in others:
         record = count(means[first], means[other])
         if sum(record):
-            row = {"agent": first, "against": other, "games": sum(record)}
-            found.append(row | record._asdict())
+            row = {"agent": first, "against": other, "games": sum(record), **record._asdict()}
+            after = [names.frames(ends[agent]) for agent in (first, other)]
+            found.append(row | {"frames": " against ".join(after)})
     return found

@@ -61,6 +61,53 @@ def test_how_often_intervals_of_few_runs_hold_the_true_mean(runs):
     assert bootstrap.coverage(runs) <= bootstrap.coverage(runs + 1) < 0.95
 
 
+EVEN, UNEVEN = np.ones(26), np.random.default_rng(5).lognormal(0.0, 1.0, 26)  # means of 26 games
+
+
+def returns(random, means, runs):
+    """Normal returns of one agent, with a spread of a fifth of the mean of the game."""
+    return [mean * (1.0 + 0.2 * random.standard_normal(runs)) for mean in means]
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5, 10])
+def test_how_often_intervals_over_many_games_hold_the_true_value(runs):
+    """The figures of the checklist and of docs/comparing.md, of the mean over the games."""
+
+    def share(true):
+        random, held = np.random.default_rng(0), []
+        for _ in range(600):
+            drawn = bootstrap.resample(returns(random, true, runs), 300)
+            low, high = bootstrap.percentiles(bootstrap.means(drawn).mean(1))
+            held.append(low <= true.mean() <= high)
+        return np.mean(held)
+
+    most = bootstrap.coverage_over_games(runs)
+    assert share(EVEN) == pytest.approx(most, abs=0.04)
+    assert share(UNEVEN) < most + 0.02
+
+
+def test_equal_agents_are_rarely_told_apart():
+    """With two runs a game the usual samples tell them apart more than twice as often."""
+
+    def share(draw):
+        random, apart = np.random.default_rng(0), []
+        for _ in range(200):
+            one, other = (bootstrap.iqm(draw(returns(random, EVEN, 2), 300)) for _ in range(2))
+            low, high = bootstrap.percentiles(one - other)
+            apart.append(low > 0.0 or high < 0.0)
+        return np.mean(apart)
+
+    assert share(bootstrap.widened) < 0.1 < 0.18 < share(bootstrap.resample)
+
+
+def test_widened_samples_have_the_mean_and_the_variance_of_the_runs():
+    runs = [np.array([1.0, 4.0, 10.0]), np.array([7.0])]
+    drawn, single = bootstrap.widened(runs, 20_000)
+    assert drawn.mean() == pytest.approx(5.0, abs=0.05)
+    assert drawn.mean(1).var() == pytest.approx(runs[0].var(ddof=1) / 3, rel=0.03)
+    assert set(single.ravel()) == {7.0}
+
+
 def test_long_tables_are_sorted_in_parts(monkeypatch):
     """19 and 7 runs have no small common multiple, so a table of every sample at once is large."""
     runs = [np.linspace(0, 1, 19), np.linspace(2, 3, 7)]

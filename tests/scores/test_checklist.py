@@ -30,6 +30,9 @@ def test_published_agents_of_two_protocols():
     assert find(found, "aggregate have an interval").answer == "yes"
     single = find(found, "single games hold")
     assert single.answer == "no" and "With 5 runs," in single.because and "83%" in single.because
+    several = find(found, "aggregates hold")
+    assert several.answer == "yes" and "With 5 runs of each game" in several.because
+    assert "in 92% of cases at most" in several.because
     assert find(found, "number of frames").answer == "yes"
     assert find(found, "tuning").answer == find(found, "hours").answer == "unknown"
 

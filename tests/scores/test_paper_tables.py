@@ -48,6 +48,17 @@ def test_agents_without_a_common_game_have_no_aggregate(tmp_path):
     assert rows["Pong"]["DreamerV2, ours"] == "2" and rows["Pong"]["IQN, ours"] == ""
 
 
+def test_two_runs_of_one_seed_both_count(tmp_path):
+    """As of two machines, or of one and two threads: the last one alone counted."""
+    write_run(tmp_path / "a/0", game="Pong", end=2.0)
+    write_run(tmp_path / "b/0", game="Pong", end=6.0)
+    ours = curves.own([str(tmp_path / "*/0")])
+    [row] = [row for row in paper_tables.table_1(Request(ours)) if row["agent"].endswith("ours")]
+    assert row["runs a game"] == "2"
+    [pong] = paper_tables.table_k1(Request(ours, games=["pong"]))
+    assert pong["DreamerV2, ours"] == "4"  # of 2 and 6
+
+
 def test_published_agents_have_no_scores_before_1m_frames():
     with pytest.raises(UserError, match="no scores up to --frames=1000"):
         paper_tables.table_1(Request(frames=1000))

@@ -163,3 +163,9 @@ def test_other_protocols_and_returns_are_said_at_once():
         "Returns differ: unknown (V3); training (DQN and C51).",
     ]
     assert verdict.caveats(published("DQN", "C51"), called) == []
+
+
+def test_runs_without_any_difference_say_nothing_about_chance():
+    """An interval of 0.02 to 0.02 was called more than chance."""
+    assert verdict.lead_on_game({"a": [1.0, 1.0], "b": [0.98, 0.98]}).sure is None
+    assert verdict.lead_on_game({"a": [1.0, 1.0], "b": [0.1, 0.2]}).sure

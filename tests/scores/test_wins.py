@@ -57,4 +57,5 @@ def test_rows_are_of_the_first_agent_against_each_other_one(runs):
         "wins": 0,
         "ties": 0,
         "losses": 2,
+        "frames": "2k frames against 199M frames",
     }
