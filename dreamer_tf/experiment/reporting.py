@@ -16,6 +16,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import episodes, gin_files
 from dreamer_tf.experiment.phases import PHASES, Phase
 from dreamer_tf.experiment.session import Session
+from dreamer_tf.networks.workers import Workers
 from dreamer_tf.open_loop import drawing, gif
 from dreamer_tf.open_loop.prediction import Inspection
 from dreamer_tf.scores import score_files
@@ -57,7 +58,7 @@ class Reporter:
         seed: int,
         dreams: DreamSettings,
         session: Session,
-        is_chief: bool = True,
+        workers: Workers | None = None,
     ):
         """Sets what is reported where.
 
@@ -66,9 +67,10 @@ class Reporter:
           seed: run seed, for the score file.
           dreams: when and how the world model is looked at.
           session: knows how long the run has taken.
-          is_chief: whether this process reports; of several workers one does.
+          workers: of the run; by default this process alone. Of several, the chief reports.
         """
-        self._is_chief = is_chief
+        self._workers = workers or Workers()
+        self._is_chief = self._workers.index == 0
         self._base_dir = base_dir
         self._seed = seed
         self._dreams = dreams
@@ -202,6 +204,7 @@ class Reporter:
                 protocol=protocol_label(environment, max_steps),
                 gin_hash=gin_hash,
                 numerics=NUMERICS,
+                workers=self._workers.count,
             )
             self.scores.append(score)
         # The whole file, because scores after the last checkpoint of a killed run must disappear.

@@ -113,7 +113,7 @@ class DreamerRunner(Runner):
         )
         self.session = Session(base_dir)
         self._group = Group(workers.current(), self._stop)
-        self._reporter = Reporter(base_dir, seed, dreams, self.session, self._group.is_chief)
+        self._reporter = Reporter(base_dir, seed, dreams, self.session, self._group.workers)
         self._store = parts.store(self._group, base_dir, checkpoints_kept)
         self._interruptions = 0
         self._phases = no_progress()

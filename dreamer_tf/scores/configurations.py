@@ -46,7 +46,7 @@ class _Configuration(NamedTuple):
     """One configuration of an agent."""
 
     agent: str
-    name: str  # hash, with the numerics where they are not the first
+    name: str  # as in `Score.configuration`
     directories: list[str]
     record: _Record | None
 
@@ -153,7 +153,7 @@ def _words(several: Sequence[_Configuration]) -> list[str]:
             words.append("")
         else:
             found = differences(configuration.record.bindings, reference.record.bindings)
-            found += _numerics(configuration, reference)
+            found += _beside_gin(configuration, reference)
             more = len(found) - _SHOWN
             text = ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
             words.append(text or place)
@@ -169,12 +169,19 @@ def _size(configuration: _Configuration) -> float:
     return math.inf if record is None else sum(map(is_fixed, record.bindings))
 
 
-def _numerics(ours: _Configuration, reference: _Configuration) -> list[str]:
-    numbers = [
-        one.name.partition("-")[0].removeprefix("n") if "-" in one.name else "1"
-        for one in (ours, reference)
+_BESIDE_GIN = {"n": "numerics", "w": "workers"}  # first letter -> what the number counts
+
+
+def _beside_gin(ours: _Configuration, reference: _Configuration) -> list[str]:
+    """What differs and is in no gin file, as in 'workers 4 instead of 1'."""
+    new, old = (
+        {part[0]: part[1:] for part in one.name.split("-")[:-1]} for one in (ours, reference)
+    )
+    return [
+        f"{word} {new.get(letter, '1')} instead of {old.get(letter, '1')}"
+        for letter, word in _BESIDE_GIN.items()
+        if new.get(letter, "1") != old.get(letter, "1")
     ]
-    return [] if numbers[0] == numbers[1] else [f"numerics {numbers[0]} instead of {numbers[1]}"]
 
 
 def _places(several: Sequence[_Configuration]) -> list[str]:

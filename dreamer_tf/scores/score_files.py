@@ -36,11 +36,18 @@ class Score(NamedTuple):
     protocol: str
     gin_hash: str
     numerics: int = 1  # `NUMERICS` of the program that wrote it; files before it was counted: 1
+    workers: int = 1  # of the run: each has episodes, replay and noise of its own
 
     @property
     def configuration(self) -> str:
-        """Tells apart what are not seeds of one configuration: its hash, and other numerics."""
-        return self.gin_hash if self.numerics == 1 else f"n{self.numerics}-{self.gin_hash}"
+        """Tells apart what are not seeds of one configuration.
+
+        It is the hash of the configuration, behind the numerics and the workers where they are not
+        1: 'n2-w4-0123456789abcdef'.
+        """
+        parts = [f"n{self.numerics}"] if self.numerics != 1 else []
+        parts += [f"w{self.workers}"] if self.workers != 1 else []
+        return "-".join([*parts, self.gin_hash])
 
     def record(self) -> dict[str, object]:
         """As a record of a score file."""
@@ -61,6 +68,7 @@ class _Record(msgspec.Struct, rename="pascal"):
     protocol: Name
     gin_hash: Name
     numerics: Count = 1
+    workers: Count = 1
 
 
 def _key(name: str) -> str:

@@ -38,6 +38,7 @@ def test_a_run_of_two_workers_repeats_and_is_refused_to_another_number(tmp_path)
     train_scores = [score for score in scores if score["Phase"] == "train"]
     assert [score["Frames"] for score in train_scores] == [84, 168]  # of both, whole episodes
     assert sum(score["Episodes"] for score in train_scores) * 7 == 168
+    assert {score["Workers"] for score in scores} == {2}
     rows = [json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").open()]
     assert sum(row["length"] for row in rows if row["phase"] == "train") == 168
     assert not (tmp_path / "run" / "workers" / "1" / "episodes.jsonl").exists()

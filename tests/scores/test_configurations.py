@@ -131,6 +131,21 @@ def test_other_numerics_are_another_configuration():
     assert found["A", "0" * 16] != found["A", f"n2-{'0' * 16}"]
 
 
+def test_numerics_and_workers_are_named_where_they_differ(tmp_path):
+    for name in ("one", "four"):
+        run(tmp_path / f"{name}/Pong/0", "0" * 16, BOUND)
+    found = configurations.names(
+        [
+            configurations.Run("A", "atari", "0" * 16, str(tmp_path / "one/Pong/0")),
+            configurations.Run("A", "atari", f"n2-w4-{'0' * 16}", str(tmp_path / "four/Pong/0")),
+        ]
+    )
+    assert sorted(found.values()) == [
+        "A",
+        "A (numerics 2 instead of 1, workers 4 instead of 1)",
+    ]
+
+
 def test_games_of_different_suites_share_an_agent(tmp_path):
     """Each task outside of Atari has its own files, and nothing is compared between them."""
     run(tmp_path / "a/maze/0", "0" * 16, BOUND, game="maze")

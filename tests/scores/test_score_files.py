@@ -58,3 +58,12 @@ def test_other_numerics_are_another_configuration(tmp_path):
     path.write_text(json.dumps(records))
     [found] = score_files.read(path)
     assert found.numerics == 1 and found.configuration == "abc"
+
+
+def test_another_number_of_workers_is_another_configuration(tmp_path):
+    path = tmp_path / "scores.json"
+    score = score_files.Score(0, 1.0, "A", "train", "Pong", 0, 4, 1, "machado2018", "abc")
+    score_files.write(path, [score._replace(workers=4, numerics=2)])
+    [found] = score_files.read(path)
+    assert found.workers == 4 and found.configuration == "n2-w4-abc"
+    assert found._replace(numerics=1).configuration == "w4-abc"
