@@ -2,17 +2,20 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from dreamer_tf.environments.actions import Actions
 from dreamer_tf.environments.factored import ACTION_MASK, mask_size
 from dreamer_tf.environments.interface import Environment, Observation
+from dreamer_tf.environments.minatar import FreshStart, is_minatar
 from dreamer_tf.environments.observations import Observations, Reading, Translated, bits
-from dreamer_tf.environments.wrappers import with_pixels, wrap
+from dreamer_tf.environments.wrappers import MaxAndSkip, with_pixels, wrap
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import PositiveFloat, Size
@@ -47,9 +50,6 @@ class GymEnvironment(Environment):
     is allowed.
     """
 
-    protocol = "gymnasium"
-    frames_per_step = 1
-
     def __init__(
         self,
         environment: gymnasium.Env,
@@ -83,6 +83,11 @@ class GymEnvironment(Environment):
         _check_kind(environment)
         self.environment = environment
         self.name = _name(environment)
+        self.protocol = _protocol(environment)
+        skipped = _skipped(environment)
+        self.frames_per_step = skipped * _frame_skip(environment)
+        limit = environment.spec.max_episode_steps if environment.spec else None
+        self.max_steps = None if limit is None else -(-limit // skipped)
         self.records = environment.render_mode == "rgb_array"
         # All wrappers accept seed=, so only the innermost environment can tell.
         if not _takes(environment.unwrapped.reset, "seed"):
@@ -187,6 +192,12 @@ class GymEnvironment(Environment):
 
 def _check_kind(environment: Any) -> None:
     if isinstance(environment, gymnasium.Env):
+        for name in ("observation_space", "action_space"):
+            if not isinstance(getattr(environment, name, None), spaces.Space):
+                raise UserError(
+                    f"The environment, a {type(environment.unwrapped).__name__}, has no {name}: "
+                    "set it in its __init__, to one of gymnasium.spaces."
+                )
         return
     old = any(base.__module__.split(".")[0] == "gym" for base in type(environment).__mro__)
     cure = (
@@ -202,20 +213,49 @@ def _check_kind(environment: Any) -> None:
 
 
 def _check_stacks(environment: gymnasium.Env, name: str) -> None:
-    wrapper = environment
-    while isinstance(wrapper, gymnasium.Wrapper):
+    for wrapper in _wrappers(environment):
         if isinstance(wrapper, gymnasium.wrappers.FrameStackObservation):
             raise UserError(
                 f"{name}: FrameStackObservation stacks earlier observations, but the model "
                 "remembers them itself: remove the wrapper."
             )
-        wrapper = wrapper.env
 
 
 def _name(environment: gymnasium.Env) -> str:
     """The id, or the class of an environment that was made without `gymnasium.make`."""
     spec = environment.spec
     return (spec.id if spec else type(environment.unwrapped).__name__).replace("/", "_")
+
+
+def _wrappers(environment: gymnasium.Env) -> Iterator[gymnasium.Wrapper]:
+    """The wrappers around an environment, the outermost first."""
+    while isinstance(environment, gymnasium.Wrapper):
+        yield environment
+        environment = environment.env
+
+
+def _protocol(environment: gymnasium.Env) -> str:
+    """Names what makes returns mean something else than those of the environment itself."""
+    parts = ["gymnasium"]
+    kinds = (gymnasium.RewardWrapper, gymnasium.wrappers.StickyAction)
+    parts += sorted(type(one).__name__ for one in _wrappers(environment) if isinstance(one, kinds))
+    spec = environment.spec
+    if spec is not None and spec.id in gymnasium.registry:
+        limit = spec.max_episode_steps
+        if limit != gymnasium.registry[spec.id].max_episode_steps:
+            parts.append(f"max_episode_steps={limit}")
+    return ", ".join(parts)
+
+
+def _skipped(environment: gymnasium.Env) -> int:
+    """Steps of the innermost environment in one agent step."""
+    return math.prod(one.skip for one in _wrappers(environment) if isinstance(one, MaxAndSkip))
+
+
+def _frame_skip(environment: gymnasium.Env) -> int:
+    """Frames in one step of the innermost environment: of ALE's, which skips some itself."""
+    found = environment.spec.kwargs.get("frameskip", 1) if environment.spec else 1
+    return found if isinstance(found, int) else 1
 
 
 def _takes(function: Callable, name: str) -> bool:
@@ -226,13 +266,11 @@ def _takes(function: Callable, name: str) -> bool:
 
 def _clipped_space(environment: gymnasium.Env) -> gymnasium.Space:
     """The action space. A ClipAction accepts any number, so its space is the one it clips to."""
-    wrapper = environment
-    while isinstance(wrapper, gymnasium.Wrapper):
+    for wrapper in _wrappers(environment):
         if isinstance(wrapper, gymnasium.wrappers.ClipAction):
             return wrapper.env.action_space
         if isinstance(wrapper, gymnasium.ActionWrapper):
             break  # it changes the actions before they are clipped
-        wrapper = wrapper.env
     return environment.action_space
 
 
@@ -273,8 +311,14 @@ def create_gym_environment(
       **settings: other arguments of `gymnasium.make`.
 
     Raises:
-      UserError: the id is unknown, or a space is not supported.
+      UserError: the id is unknown, a space is not supported, or there are arguments for
+        `gymnasium.make`, but a function that makes the environment.
     """
+    if factory is not None and settings:
+        raise UserError(
+            f"create_gym_environment.{next(iter(settings))} is for gymnasium.make, but here the "
+            "environment is made by a function or given: set it there."
+        )
     environment = _make(id, settings) if factory is None else factory()
     _check_kind(environment)
     if pixels:
@@ -292,7 +336,8 @@ def _make(id: str | None, settings: Mapping[str, Any]) -> gymnasium.Env:
             "--gin_bindings=\"create_gym_environment.id='CartPole-v1'\"."
         )
     try:
-        return gymnasium.make(id, **(_render_mode(id) | dict(settings)))
+        environment = gymnasium.make(id, **(_render_mode(id) | dict(settings)))
+        return FreshStart(environment) if is_minatar(environment) else environment
     except (gymnasium.error.Error, ImportError) as error:
         unknown = (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv)
         hint = _hint(id) if isinstance(error, unknown) else ""

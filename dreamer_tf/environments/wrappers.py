@@ -76,9 +76,9 @@ def MaxAndSkipObservation(skip: PositiveInt = 4) -> Wrapper:
     """Repeats every action and takes the maximum of the last two observations.
 
     Args:
-      skip: environment steps of one agent step.
+      skip: environment steps of one agent step. Each counts as a frame.
     """
-    return lambda environment: library.MaxAndSkipObservation(environment, skip)
+    return lambda environment: MaxAndSkip(environment, skip)
 
 
 @configurable
@@ -124,6 +124,34 @@ WRAPPERS = (
     *(FilterObservation, FlattenObservation, GrayscaleObservation, ResizeObservation),
     TimeAwareObservation,
 )
+
+
+class MaxAndSkip(gymnasium.Wrapper):
+    """What Gymnasium's `MaxAndSkipObservation` is meant to do.
+
+    That one fills its two observations in the last two steps only. Where an episode ends earlier,
+    it returns those of an earlier agent step, even of the episode before.
+    """
+
+    def __init__(self, environment: gymnasium.Env, skip: int):
+        super().__init__(environment)
+        if not isinstance(environment.observation_space, gymnasium.spaces.Box):
+            raise UserError(
+                "MaxAndSkipObservation takes the maximum of arrays, but the observations are a "
+                f"{type(environment.observation_space).__name__}: put a wrapper before it that "
+                "makes one array of them, as FlattenObservation does."
+            )
+        self.skip = skip
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        seen: list[Any] = []
+        total, info = 0.0, {}
+        terminated = truncated = False
+        while len(seen) < self.skip and not (terminated or truncated):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            seen.append(observation)
+            total += float(reward)
+        return np.max(seen[-2:], axis=0), total, terminated, truncated, info
 
 
 def wrap(environment: gymnasium.Env, wrappers: Sequence[Wrapper]) -> gymnasium.Env:

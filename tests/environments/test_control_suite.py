@@ -10,7 +10,7 @@ import pytest
 
 from dreamer_tf.environments import control_suite
 from dreamer_tf.environments.control_suite import ControlSuiteEnvironment
-from dreamer_tf.environments.interface import Environment
+from dreamer_tf.environments.interface import Environment, protocol_label
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
 from tests.helpers import TINY
@@ -47,6 +47,25 @@ print(len(names))
     )
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 40
+
+
+def test_a_task_has_the_same_physics_in_every_process():
+    """The springs of lqr were drawn anew in each."""
+    found = []
+    for _ in range(2):
+        environment = ControlSuiteEnvironment("lqr", "lqr_2_1", "proprio")
+        environment.reset(1)
+        found.append([environment.step(np.ones(1, np.float32))[:2] for _ in range(20)])
+        environment.close()
+    np.testing.assert_equal(found[0], found[1])
+
+
+def test_a_shorter_limit_of_the_run_is_another_protocol():
+    environment = ControlSuiteEnvironment("cartpole", "balance", "proprio")
+    assert environment.max_steps == 500
+    assert protocol_label(environment, 1000) == "control_suite, proprio"
+    assert protocol_label(environment, 100).endswith(", max_steps_per_episode=100")
+    environment.close()
 
 
 def test_episodes_end_by_time_limit_as_truncated():

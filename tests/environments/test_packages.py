@@ -30,6 +30,37 @@ ENVIRONMENTS = [
 ]
 
 
+def played(environment, seed):
+    """What some steps after a reset with a seed bring."""
+    observation, rng, found = environment.reset(seed=seed), np.random.default_rng(seed), []
+    for _ in range(300):
+        mask = observation.get("action_mask")
+        mask = None if mask is None else mask[None]
+        action = random_actions(environment.action_space, rng, 1, mask)[0]
+        observation, *rest, _ = environment.step(action)
+        found.append((observation, *rest))
+        if rest[1] or rest[2]:
+            observation = environment.reset()
+            found.append(observation)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
+)
+def test_a_seed_fixes_what_follows_whatever_was_before(package, id, settings, names):
+    """Else an evaluation depends on the training before it, and a resumed run is another one."""
+    pytest.importorskip(package)
+    importlib.import_module(package)
+    used, fresh = (create_gym_environment(id, **settings) for _ in range(2))
+    for seed in (1, 2):
+        played(used, seed)
+    np.testing.assert_equal(played(used, 3), played(fresh, 3))
+    used.close()
+    fresh.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
