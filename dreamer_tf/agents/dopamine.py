@@ -351,7 +351,8 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
     if box.shape[-1] != 1:
         raise UserError(
             f"Dopamine's agents see grayscale images, but '{key}' has shape {list(box.shape)}: set "
-            "AtariEnvironment.grayscale = True."
+            "AtariEnvironment.grayscale = True, or create_gym_environment.wrappers = "
+            "[@GrayscaleObservation()] for an environment of Gymnasium."
         )
     return key, box.shape[:2]
 

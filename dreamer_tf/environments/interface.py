@@ -337,22 +337,34 @@ class GymnasiumEnvironment(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"]}
     render_mode = "rgb_array"
 
-    def __init__(self, environment: Environment | EnvironmentLike):
-        """Wraps an environment; `environment` is the complete one."""
+    def __init__(self, environment: Environment | EnvironmentLike, max_steps: int | None = None):
+        """Wraps an environment; `environment` is the complete one.
+
+        Args:
+          environment: the environment.
+          max_steps: agent steps after which an episode is truncated; None for the environment's own
+            limit.
+        """
         self.environment = complete(environment)
         self.observation_space = self.environment.observation_space
         self.action_space = self.environment.action_space
+        self._max_steps = math.inf if max_steps is None else max_steps
+        self._steps = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode and returns observation and info."""
         super().reset(seed=seed)
+        self._steps = 0
         return checked_reset(self.environment, seed), {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Returns observation, reward, terminated, truncated and info."""
-        return checked_step(self.environment, action)
+        found = checked_step(self.environment, action)
+        observation, reward, terminated, truncated, info = found
+        self._steps += 1
+        return observation, reward, terminated, truncated or self._steps >= self._max_steps, info
 
     def render(self) -> np.ndarray:
         """The current frame, [H, W, 3] uint8."""

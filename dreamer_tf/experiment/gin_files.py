@@ -168,6 +168,7 @@ def parse(
       UserError: a missing file, an unknown name, a value that gin cannot read, or two shipped
         changes of one parameter.
     """
+    gin_files, gin_bindings = _several(gin_files), _several(gin_bindings)
     paths = [find(name) for name in gin_files]
     shipped = shipped_directory()
     for directory in (shipped, *(path for path in shipped.iterdir() if path.is_dir())):
@@ -180,6 +181,11 @@ def parse(
     except _GIN_ERRORS as error:
         raise UserError(explain(error)) from error
     check_values()
+
+
+def _several(names: Sequence[str]) -> Sequence[str]:
+    """A single text, which Python also takes for a sequence, as a list of one."""
+    return [names] if isinstance(names, str) else names
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import gin
 from dreamer_tf.environments.atari import AtariEnvironment
 from dreamer_tf.environments.interface import Environment, boxes
 from dreamer_tf.environments.registry import FACTORY
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import UserError, printable
 from dreamer_tf.experiment import (
     cluster,
     gin_files,
@@ -124,6 +124,7 @@ def make_runner(
                     shutil.rmtree(os.path.join(base_dir, name), ignore_errors=True)
             device = configure_devices()
             runner = _construct(base_dir, seed, create_environment_fn)
+            _check_game(base_dir, runner.environment.name)
             began = initial.begin(runner.agent, base_dir, init_from)
             check_effects()
             # Only now: a configuration that fails must not claim the directory.
@@ -131,6 +132,23 @@ def make_runner(
             runner.lock = lock
             on_failure.pop_all()
     return runner
+
+
+def _check_game(base_dir: str, name: str) -> None:
+    """Checks that a run goes on in the environment in which it began.
+
+    gin's configuration does not tell apart environments that `train_agent` is given, or that one
+    function makes.
+
+    Raises:
+      UserError: it is another one.
+    """
+    before = identity.facts(base_dir).get("game") if identity.has_progress(base_dir) else None
+    if isinstance(before, str) and before != name:
+        raise UserError(
+            f"{base_dir} belongs to a run in the environment '{printable(before):.80}', not "
+            f"'{name}': use that environment, or another --base_dir."
+        )
 
 
 def _construct(

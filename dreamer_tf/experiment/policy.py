@@ -1,9 +1,9 @@
 """Policies in Python: train one, load one, let it act, evaluate it, see what its model predicts."""
 
+import contextlib
 import functools
-import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 import gin
@@ -15,19 +15,17 @@ from dreamer_tf.environments.gym import GymEnvironment
 from dreamer_tf.environments.interface import (
     DopamineEnvironment,
     Environment,
-    EnvironmentLike,
     GymnasiumEnvironment,
     Observation,
-    complete,
     protocol_label,
 )
 from dreamer_tf.environments.observations import Translated
-from dreamer_tf.environments.registry import FACTORY
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import dreaming, guard, initial, launch, recordings
 from dreamer_tf.experiment import gin_files as gin_files_module
 from dreamer_tf.experiment.devices import configure_devices
 from dreamer_tf.experiment.gin_files import parameter
+from dreamer_tf.experiment.given import Given, as_environment, only
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.saved import workers_of
 from dreamer_tf.networks import replicas
@@ -39,7 +37,19 @@ from dreamer_tf.storage import os_errors
 from dreamer_tf.storage.checkpoints import CheckpointStore
 
 _SEVERAL_DEVICES = ("configure_devices.strategy", "configure_devices.devices")
+_ACTIONS = ("policy", "random", "replay")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Takes away what gin appends to the message of an exception."""
+    try:
+        yield
+    except UserError as error:
+        if str(error) == error.sentence:
+            raise
+        raise UserError(error.sentence) from error
 
 
 def _in_its_configuration(method: F) -> F:
@@ -68,7 +78,7 @@ class Policy:
         self,
         base_dir: str | os.PathLike,
         seed: int = 0,
-        environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
+        environment: Given | None = None,
         trust_imports: bool = False,
     ):
         """Loads configuration and weights; arguments as for `load_policy`.
@@ -79,13 +89,13 @@ class Policy:
         # The configuration of the run must not mix with that of the caller or of another policy.
         self._configuration = Configuration()
         self._base_dir = base_dir
-        with self._configuration.active():
+        with self._configuration.active(), _one_sentence():
             self._load(seed, environment, trust_imports)
 
     def _load(
         self,
         seed: int,
-        environment: gymnasium.Env | Environment | EnvironmentLike | None,
+        environment: Given | None,
         trust_imports: bool,
     ) -> None:
         gin_files_module.parse_recorded(self._base_dir, trust_imports)
@@ -156,8 +166,8 @@ class Policy:
         return replay
 
     def gymnasium_environment(self) -> gymnasium.Env:
-        """The run's environment, with its preprocessing, as a `gymnasium.Env`."""
-        return GymnasiumEnvironment(self.environment)
+        """The run's environment, with its preprocessing and time limit, as a `gymnasium.Env`."""
+        return GymnasiumEnvironment(self.environment, self._max_steps)
 
     def reset(self) -> None:
         """Forgets the episode: the next observation begins a new one."""
@@ -253,9 +263,14 @@ class Policy:
           What was drawn.
 
         Raises:
-          UserError: the agent has no world model, the path cannot be written, or the episodes are
-            too short.
+          UserError: an argument is none of these, the agent has no world model, the path cannot be
+            written, or the episodes are too short.
         """
+        if actions not in _ACTIONS:
+            raise UserError(f"actions is {actions!r}, but must be one of {', '.join(_ACTIONS)}.")
+        for name, count in (("context", context), ("length", length), ("sequences", sequences)):
+            if count < 1:
+                raise UserError(f"{name} is {count}, but must be 1 or more.")
         path = os.fspath(path)
         gif.check_path(path)
         agent = dreaming.with_world_model(self.agent)
@@ -272,7 +287,7 @@ class Policy:
 def load_policy(
     base_dir: str | os.PathLike,
     seed: int = 0,
-    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
+    environment: Given | None = None,
     trust_imports: bool = False,
 ) -> Policy:
     """Loads the newest checkpoint of a run as a policy.
@@ -298,7 +313,7 @@ def load_policy(
 
 
 def train_agent(
-    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
+    environment: Given | None = None,
     *,
     base_dir: str | os.PathLike,
     gin_files: Sequence[str] = ("gym.gin",),
@@ -329,10 +344,10 @@ def train_agent(
       EnvironmentFailure: the environment failed. Everything before has been saved.
       Interrupted: a signal asked the run to stop. Everything has been saved.
     """
-    with Configuration().active():
+    with Configuration().active(), _one_sentence():
         beginning = initial.bindings(init_from, init_parts)
         gin_files_module.parse(gin_files, [*gin_bindings, *beginning])
-        factory = None if environment is None else _only(environment)
+        factory = None if environment is None else only(environment)
         runner = launch.make_runner(os.fspath(base_dir), seed, factory, init_from=init_from)
         try:
             print(launch.describe(runner), flush=True)
@@ -341,6 +356,7 @@ def train_agent(
             for line in recorded(runner, environment):
                 print(line)
             print(launch.closing_words(runner))
+            launch.check_learned(runner)
         finally:
             # This process may train again, also in the environment that it was given.
             runner.close(keep_environment=environment is not None)
@@ -349,7 +365,7 @@ def train_agent(
 
 def recorded(
     runner: DreamerRunner,
-    environment: gymnasium.Env | Environment | EnvironmentLike | None = None,
+    environment: Given | None = None,
 ) -> list[str]:
     """Records the policy of a finished run, if its gin configuration asks for it.
 
@@ -365,36 +381,3 @@ def recorded(
     policy = Policy(runner.base_dir, runner.seed, environment, trust_imports=True)
     with policy._configuration.active():
         return recordings.record_policy(policy, runner.base_dir, runner.seed)
-
-
-def _only(
-    environment: gymnasium.Env | Environment | EnvironmentLike,
-) -> Callable[[], Environment]:
-    """What "makes" an environment that is there already; the configuration is told."""
-    wrapped = as_environment(environment)
-    # The record of the run must not name an environment that was not used.
-    gin.bind_parameter(FACTORY, None)
-    # There is only this one, and it cannot be restarted.
-    gin.bind_parameter("DreamerRunner.environment_restarts", 0)
-    if parameter("DreamerRunner.num_environments", 1) > 1:
-        raise UserError(
-            "DreamerRunner.num_environments is more than 1, but train_agent was given one "
-            f"environment: name a function that makes it in {FACTORY} instead."
-        )
-    return lambda: wrapped
-
-
-def as_environment(environment: gymnasium.Env | Environment | EnvironmentLike) -> Environment:
-    """Wraps a Gymnasium environment; completes an environment of this package's kind.
-
-    Raises:
-      UserError: it is neither.
-    """
-    if isinstance(environment, gymnasium.Env):
-        accepted = list(inspect.signature(GymEnvironment.__init__).parameters.values())[2:]
-        settings = {
-            setting.name: parameter(f"create_gym_environment.{setting.name}", setting.default)
-            for setting in accepted
-        }
-        return GymEnvironment(environment, **settings)
-    return complete(environment)

@@ -15,6 +15,8 @@ import numpy as np
 # Bytes in the archive beside an array: headers of NumPy and of zip, and its name three times.
 _OVERHEAD = 2048
 _HEADER = 10_000  # bytes of NumPy's header: long ones are slow to parse
+# How the reason begins where an archive is whole, but of an agent with other weights.
+ANOTHER_NETWORK = "it is of another network"
 _KINDS = "biufcSUV"  # numbers, text, and bfloat16, which is stored as V; no objects
 
 
@@ -72,7 +74,7 @@ def _check_names(found: Mapping[str, Any], expected: Expected) -> None:
     more = {name for name in found if expected.more and name.startswith(expected.more)}
     different = (set(found) - more) ^ set(expected.arrays)
     if different:
-        raise ValueError(f"it is of another network: {', '.join(sorted(different)[:3])} differ")
+        raise ValueError(f"{ANOTHER_NETWORK}: {', '.join(sorted(different)[:3])} differ")
 
 
 def _check_shapes(
@@ -92,7 +94,7 @@ def _check_shapes(
             )
     if problems:
         more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ValueError(f"it is of another network: {', '.join(problems[:3])}{more}")
+        raise ValueError(f"{ANOTHER_NETWORK}: {', '.join(problems[:3])}{more}")
 
 
 def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:

@@ -27,7 +27,7 @@ from absl import logging
 
 from dreamer_tf.errors import UserError
 from dreamer_tf.storage import arrays, faults, os_errors
-from dreamer_tf.storage.arrays import Expected
+from dreamer_tf.storage.arrays import ANOTHER_NETWORK, Expected
 from dreamer_tf.storage.files import (
     create,
     fingerprint,
@@ -208,7 +208,7 @@ class CheckpointStore:
         if manifest.format != FORMAT:
             raise DamagedCheckpoint(f"its format is {manifest.format}, not {FORMAT}")
         if expected is not None and manifest.files["arrays.npz"].bytes > expected.most_bytes():
-            raise DamagedCheckpoint("it is of another network: arrays.npz is too large")
+            raise DamagedCheckpoint(f"{ANOTHER_NETWORK}: arrays.npz is too large")
         for name in _FILES:
             self._compare(self.path(number) / name, manifest.files[name], name)
         state = self.state(number)
@@ -287,6 +287,12 @@ class CheckpointStore:
                 logging.error("Checkpoint %s is damaged: %s.", self.path(number), error)
                 self._damaged.add(number)
                 reasons.append(str(error))
+        if reasons and all(ANOTHER_NETWORK in reason for reason in reasons):
+            raise UserError(
+                f"The checkpoints in {self.directory} do not fit (the newest: {reasons[0]:.300}): "
+                "use the environment and the gin configuration of that run, or choose another "
+                "--base_dir to start from the beginning."
+            )
         if numbers:
             raise UserError(
                 f"None of the {len(numbers)} checkpoints in {self.directory} can be read (the "

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import gin
+import gymnasium
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ import dreamer_tf
 from dreamer_tf.environments.catch import Catch
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import gin_files, launch
-from dreamer_tf.experiment.policy import as_environment, load_policy, train_agent
+from dreamer_tf.experiment.policy import load_policy, train_agent
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.settings import isolation
 from tests.helpers import TINY, ScriptedEnvironment
@@ -106,10 +107,65 @@ def test_a_run_with_an_environment_of_its_own_needs_it_again(stored):
         load_policy(stored)
 
 
-def test_what_is_no_environment_is_named():
-    assert as_environment(Catch()).name == "Catch"
-    with pytest.raises(UserError, match=r"must be a gymnasium\.Env"):
-        as_environment(object())
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"actions": "Policy"}, "actions is 'Policy', but must be one of policy, random, replay"),
+        ({"context": 0}, "context is 0, but must be 1 or more"),
+        ({"length": -3}, "length is -3"),
+        ({"actions": "replay", "sequences": 0}, "sequences is 0"),
+    ],
+)
+def test_a_dream_of_nothing_is_refused(stored, tmp_path, arguments, words):
+    policy = load_policy(stored, environment=ScriptedEnvironment())
+    with pytest.raises(UserError, match=words):
+        policy.dream(tmp_path / "dream.gif", **arguments)
+    assert not (tmp_path / "dream.gif").exists()
+
+
+def test_the_environment_of_a_policy_has_the_limit_of_the_run(stored):
+    """A loop until the end never ended where only the run ends episodes."""
+    policy = load_policy(stored, environment=ScriptedEnvironment([(500, "terminated")]))
+    environment = policy.gymnasium_environment()
+    for _ in range(2):
+        observation, _ = environment.reset(seed=1)
+        ended, steps = False, 0
+        while not ended:
+            observation, _, terminated, truncated, _ = environment.step(policy(observation))
+            ended, steps = terminated or truncated, steps + 1
+        assert (steps, terminated, truncated) == (20, False, True)
+
+
+class OtherActions(ScriptedEnvironment):
+    """One action more."""
+
+    def __init__(self):
+        super().__init__()
+        self.action_space = gymnasium.spaces.Discrete(self.action_space.n + 1)
+
+
+def test_another_environment_is_no_damage(stored):
+    with pytest.raises(UserError, match=r"do not fit .*actor.*use the environment and the gin"):
+        load_policy(stored, environment=OtherActions())
+
+
+def test_a_run_goes_on_in_its_environment_only(stored, tmp_path):
+    """Two games were mixed in one replay, one model and one score file."""
+    call = {"base_dir": tmp_path, "gin_files": "gym.gin", "gin_bindings": TINY}
+    train_agent(Catch(), **call)
+    with pytest.raises(UserError, match="in the environment 'Catch', not 'Other': use") as found:
+        train_agent(type("Other", (Catch,), {})(), **call)
+    assert str(found.value) == found.value.sentence  # without what gin appends
+
+
+def test_a_run_without_an_update_is_no_success(tmp_path):
+    with pytest.raises(UserError, match="The run ended without an update"):
+        train_agent(
+            Catch(),
+            base_dir=tmp_path,
+            gin_files="gym.gin",
+            gin_bindings=[*TINY, "DreamerV2Agent.prefill_steps = 1000"],
+        )
 
 
 def test_training_from_python_returns_the_policy_and_resumes(tmp_path, capsys):
