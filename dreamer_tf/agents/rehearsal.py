@@ -56,10 +56,24 @@ def rehearse(
                 _seconds(lambda: learner.acting.step(observation, begins, state, 0, True))
                 for _ in range(1 + 5 * repetitions)
             )
+    except Exception as error:
+        _refuse_late(set(learner.variables()) - set(before), error)
+        raise
     finally:
-        for name, variable in learner.variables().items():
-            variable.assign(before[name])
+        variables = learner.variables()
+        for name, value in before.items():
+            variables[name].assign(value)
+    _refuse_late(set(variables) - set(before))
     return Rehearsal(first, min(again, default=first), policy)
+
+
+def _refuse_late(names: set[str], error: Exception | None = None) -> None:
+    """Refuses weights that did not exist when optimizers and checkpoints were made."""
+    if names:
+        raise UserError(
+            f"The weight '{min(names)}' is made only when its part is called, so no optimizer has "
+            "it: build its layer in the constructor of the part, as in layer.build(shape)."
+        ) from error
 
 
 def _finish(metrics: dict[str, tf.Tensor]) -> None:

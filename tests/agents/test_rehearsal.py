@@ -1,5 +1,6 @@
 """An update on made-up data before the run: it finds what fails, and leaves no trace."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +8,8 @@ import tensorflow as tf
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.networks.parts import EncoderPart
+from dreamer_tf.settings.configurable import configurable
 from tests.helpers import ScriptedEnvironment
 from tests.small_models import configure, everything, make_agent
 
@@ -30,6 +33,27 @@ def test_a_run_is_the_same_with_and_without(tmp_path, num_environments):
     assert set(found["with"].arrays) == set(found["without"].arrays)
     for name, value in found["with"].arrays.items():
         np.testing.assert_array_equal(value, found["without"].arrays[name], err_msg=name)
+
+
+@configurable
+class LateEncoder(EncoderPart):
+    """A layer that is built when it is called, as is usual with Keras."""
+
+    def __init__(self, observation_space, *, rng, precision):
+        super().__init__(precision)
+        self._late = keras.layers.Dense(4)
+        self.size = 4
+
+    def __call__(self, observation):
+        return self._late(observation["vector"])
+
+
+def test_a_weight_that_comes_too_late_is_named(tmp_path):
+    configure("WorldModel.encoder = @LateEncoder")
+    agent = make_agent(tmp_path)
+    with pytest.raises(UserError, match=r"'dense.*/bias' is made only when its part is called"):
+        agent.rehearse()
+    agent.close()
 
 
 def test_times_are_measured(tmp_path):
