@@ -15,6 +15,7 @@ from dreamer_tf.scores import configurations, names, score_files
 from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
 from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
 from dreamer_tf.scores.published import VARIED as VARIED
+from dreamer_tf.storage import identity
 
 FRAMES_PER_ITERATION = 1_000_000  # of the published Atari curves
 # Where the DreamerV2 paper compares. Some of its runs have a later point, of less than 1M frames.
@@ -227,9 +228,8 @@ def files(patterns: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for pattern in patterns:
-        paths = [Path(path) for path in sorted(glob.glob(pattern))]
-        paths = [path / score_files.FILE if path.is_dir() else path for path in paths]
-        paths = [path for path in paths if path.is_file()]
+        named = [_score_file(Path(path)) for path in sorted(glob.glob(pattern))]
+        paths = [path for path in named if path is not None]
         if not paths:
             raise UserError(
                 f"--runs={pattern}: there is no {score_files.FILE} in such a place; name base "
@@ -238,6 +238,17 @@ def files(patterns: Sequence[str]) -> list[Path]:
         for path in paths:
             found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def _score_file(path: Path) -> Path | None:
+    """The score file that a path is, or that of the run that it is or lies in."""
+    if path.is_dir() and (path / score_files.FILE).is_file():
+        return path / score_files.FILE
+    around = identity.run_around(path)
+    if path.is_file() and (path.name == score_files.FILE or around is None):
+        return path
+    found = None if around is None else around / score_files.FILE
+    return found if found is not None and found.is_file() else None
 
 
 @functools.cache

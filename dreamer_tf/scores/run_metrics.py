@@ -83,7 +83,8 @@ def load_metrics(patterns: str | os.PathLike | Sequence[str | os.PathLike]) -> p
 
 def _directories(pattern: str | os.PathLike) -> list[str]:
     text = os.fspath(pattern)
-    found = [path for path in sorted(glob.glob(text)) if os.path.lexists(Path(path, identity.FILE))]
+    around = [identity.run_around(path) for path in sorted(glob.glob(text))]
+    found = list(dict.fromkeys(os.fspath(path) for path in around if path is not None))
     if not found:
         raise UserError(
             f"load_metrics({text!r}): there is no run in such a place; name base directories, as "
@@ -122,9 +123,13 @@ def _scores(directory: str) -> list[score_files.Score]:
 
 
 def _configuration(directory: str, game: str, seed: int) -> str:
-    """The part of `runs/<config>/<game>/<seed>`, or the directory where it is another one."""
-    parts = Path(directory).absolute().parts
-    return parts[-3] if len(parts) > 3 and parts[-1] == str(seed) else Path(directory).name
+    """The part of `runs/<config>/<game>/<seed>` or `<config>/<seed>`, or the directory itself."""
+    *above, folder, last = Path(directory).absolute().parts
+    if last != str(seed):
+        return last
+    # A name that no path can hold has a hash behind it.
+    of_game = folder == game or "~" in folder
+    return above[-1] if of_game and len(above) > 1 else folder
 
 
 def _metrics(

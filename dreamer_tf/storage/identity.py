@@ -21,6 +21,7 @@ from dreamer_tf.storage.files import make_directory, read_bytes, refuse_links, r
 
 FILE = "run.json"
 PROGRESS = "progress"  # key in the file: whether a checkpoint was ever complete
+_DEPTH = 3  # levels below a base directory at which it is still found
 _COPIES = ("checkpoints/run.json", "metrics/run.json")
 _BYTES = 1 << 24  # the most that a file may have
 # Where a run and the libraries that it uses write.
@@ -79,6 +80,21 @@ def recorded(base_dir: str | os.PathLike) -> dict[str, Any]:
       OSError: the file is a link or no file, or too large.
     """
     return _read(base_dir, FILE) or {}
+
+
+def run_around(path: str | os.PathLike) -> Path | None:
+    """The base directory of the run that a path is or lies in; None if it is in no run.
+
+    A wildcard that was meant for runs one level deeper finds what runs consist of. Copies of the
+    file make `checkpoints` and `metrics` look like runs, so the outermost place counts.
+    """
+    found = None
+    for directory in (Path(path), *Path(path).parents[:_DEPTH]):
+        if os.path.lexists(directory / FILE):
+            found = directory
+        elif found is not None:
+            break
+    return found
 
 
 def has_progress(base_dir: str | os.PathLike) -> bool:

@@ -178,3 +178,15 @@ def test_control_suite_curves_of_the_authors_hold_every_training_episode():
     assert all((sums(curve, 29) | sums(curve, 30)).all() for curve in found)
     assert np.mean([sums(curve, 30)[1:] for curve in found]) > 0.9
     assert {c.phase for c in curves.published(["DreamerV2"], ["humanoidwalk"])} == {"unknown"}
+
+
+def test_a_wildcard_finds_runs_at_other_depths_and_nothing_else(tmp_path):
+    """'*/*/*' took the configuration of a run two levels deep for a score file."""
+    for place in ("a/Pong/0", "b/0"):
+        write_run(tmp_path / place)
+        (tmp_path / place / "run.json").write_text("{}")
+        (tmp_path / place / "config.gin").write_text("")
+        (tmp_path / place / "checkpoints").mkdir()
+        (tmp_path / place / "checkpoints/run.json").write_text("{}")
+    found = curves.files([str(tmp_path / "*/*/*"), str(tmp_path / "*/*/*/*")])
+    assert found == [tmp_path / f"{place}/scores.json" for place in ("a/Pong/0", "b/0")]

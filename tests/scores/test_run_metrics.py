@@ -68,6 +68,20 @@ def test_a_run_that_has_logged_nothing_has_no_rows(tmp_path):
     assert run_metrics.load_metrics(tmp_path / "run").empty
 
 
+def test_runs_at_other_depths_are_found_once(tmp_path):
+    """'*/*/*' found the checkpoints and logs of a run two levels deep, and no metrics."""
+    line = {"step": 10, "time": TIME, "Agent/kl": 0.5}
+    for place in ("a/Pong/3", "b/3", "c/3"):
+        write(tmp_path / place, [line], game="Pong", frames_per_step=4)
+        for copy in ("checkpoints", "metrics"):
+            (tmp_path / place / copy).mkdir(exist_ok=True)
+            copied = (tmp_path / place / "run.json").read_text()
+            (tmp_path / place / copy / "run.json").write_text(copied)
+    table = run_metrics.load_metrics(str(tmp_path / "*/*/*"))
+    assert sorted(table.config) == ["a", "b", "c"]
+    assert sorted(table.run) == sorted(str(tmp_path / p) for p in ("a/Pong/3", "b/3", "c/3"))
+
+
 def test_no_run_is_one_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="there is no run in such a place"):

@@ -107,3 +107,14 @@ def test_files_that_no_run_has_left_are_not_replaced(tmp_path, name):
 def test_a_folder_with_other_files_can_hold_a_run(tmp_path):
     (tmp_path / "notes.txt").touch()
     identity.refuse_foreign(tmp_path)
+
+
+def test_what_a_run_consists_of_leads_to_it(tmp_path):
+    run = tmp_path / "mine/0"
+    for place in ("", "checkpoints", "metrics/json_lines"):
+        (run / place).mkdir(parents=True, exist_ok=True)
+    for place in ("run.json", "checkpoints/run.json", "metrics/run.json"):
+        (run / place).write_text("{}")
+    for inner in ("", "checkpoints", "checkpoints/run.json", "metrics/json_lines", "config.gin"):
+        assert identity.run_around(run / inner) == run
+    assert identity.run_around(tmp_path / "mine") is None
