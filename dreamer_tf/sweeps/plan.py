@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import naming, preflight
+from dreamer_tf.experiment import environment_name, naming, preflight
 from dreamer_tf.settings import gin_text
 from dreamer_tf.settings.roles import CHANGEABLE
 from dreamer_tf.sweeps import games
@@ -66,12 +66,13 @@ def make(request: Request) -> list[Run]:
             "or values of --vary."
         )
     runs: dict[str, Run] = {}
+    names: dict[tuple[str | None, ...], str] = {}
     for config, values in itertools.product(configs, varied):
         bindings = [*request.gin_bindings, *values]
         preflight.check(config, bindings)
         tasks: list[str | None] = [*chosen] or [None]
         for game in tasks:
-            for run in _runs(config, bindings, game, seeds, request):
+            for run in _runs(config, bindings, game, seeds, request, names):
                 before = runs.setdefault(run.base_dir, run)
                 if before != run:
                     raise UserError(
@@ -87,12 +88,18 @@ def _runs(
     game: str | None,
     seeds: Sequence[int],
     request: Request,
+    names: dict[tuple[str | None, ...], str],
 ) -> list[Run]:
-    """The runs of one configuration on one game."""
+    """The runs of one configuration on one game; `names` are those that environments have said."""
     said = naming.said(tuple(config), bindings)
     if game is not None:
         bindings = [*bindings, *games.bindings("+".join(config), said, game)]
-    name = naming.game_name(config, bindings) or game or "environment"
+    name = naming.game_name(config, bindings)
+    if name is None:
+        key = (*config, game)
+        if key not in names:  # seconds each; --vary varies no environment's name
+            names[key] = environment_name.ask(config, bindings, request.imports)
+        name = names[key]
     flags = [f"--gin_files={file}" for file in config]
     flags += [f"--gin_bindings={binding}" for binding in bindings]
     flags += [f"--import={module}" for module in request.imports]

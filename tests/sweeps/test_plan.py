@@ -52,6 +52,26 @@ def test_every_combination_is_a_run_in_a_directory_of_its_own():
     assert runs[-1].game == "Qbert" and runs[-1].iterations == 10
 
 
+def test_an_environment_is_asked_for_its_name_once_for_all_variations(tmp_path, monkeypatch):
+    """All environments that a function makes shared the directory 'environment'."""
+    (tmp_path / "maze.gin").write_text(
+        "include 'gym.gin'\ncreate_gym_environment.factory = @Maze\n"
+    )
+    asked = []
+
+    def ask(files, bindings, imports):
+        asked.append((files, imports))
+        return "Maze"
+
+    monkeypatch.setattr(plan.environment_name, "ask", ask)
+    monkeypatch.setattr(plan.preflight, "check", lambda *_: None)
+    vary = ["WorldModel.kl_scale=0.1,1.0"]
+    runs = plan.make(Request("maze.gin", seeds="0-1", vary=vary, imports=["maze"]))
+    assert {run.game for run in runs} == {"Maze"} and len(runs) == 4
+    assert runs[0].base_dir == "runs/maze+kl_scale=0.1/Maze/0"
+    assert asked == [(["maze.gin"], ["maze"])]
+
+
 def test_without_games_a_configuration_runs_its_own():
     [pong, catch, cartpole] = plan.make(Request("atari.gin;catch.gin;cartpole.gin", root="here"))
     assert pong.base_dir == "here/atari/Pong/0"
@@ -65,11 +85,11 @@ def test_the_length_is_found_behind_a_macro_and_is_dopamines_by_default(tmp_path
     [found] = plan.make(Request(f"catch.gin+{path}"))
     assert found.iterations == 3
     # Only here, because plans are made without it.
-    from dopamine.discrete_domains.run_experiment import Runner
+    from dreamer_tf.agents.dopamine_compat import run_experiment
 
     path.write_text("DreamerRunner.create_environment_fn = @Catch\n")
     [found] = plan.make(Request(str(path)))
-    defaults = inspect.signature(Runner.__init__).parameters
+    defaults = inspect.signature(run_experiment.Runner.__init__).parameters
     assert found.iterations == defaults["num_iterations"].default
     assert found.training_steps == defaults["training_steps"].default
 
