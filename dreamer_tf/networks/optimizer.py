@@ -9,7 +9,13 @@ import tensorflow as tf
 from dreamer_tf.networks import replicas
 from dreamer_tf.networks.schedules import NonNegativeValue, as_schedule
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from dreamer_tf.settings.types import (
+    BelowOne,
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 
 class _DecoupledAdam:
@@ -19,10 +25,14 @@ class _DecoupledAdam:
     updates its own copy. Keras's optimizers cannot do that inside of `tf.cond`.
     """
 
-    BETA_1, BETA_2 = 0.9, 0.999
-
-    def __init__(self, variables: list[keras.Variable], epsilon: float, decay: float):
-        self.epsilon, self.decay = epsilon, decay
+    def __init__(
+        self,
+        variables: list[keras.Variable],
+        epsilon: float,
+        decay: float,
+        betas: tuple[float, float],
+    ):
+        self.epsilon, self.decay, self.betas = epsilon, decay, betas
         self._variables = variables
         self.iterations = tf.Variable(0, dtype=tf.int64)
         self.learning_rate = tf.Variable(0.0, dtype=tf.float32)  # of the newest step
@@ -45,8 +55,8 @@ class _DecoupledAdam:
         """One step of all variables, which have float32 gradients."""
         self.learning_rate.assign(learning_rate)
         update = tf.cast(self.iterations + 1, tf.float32)
-        powers = {"beta1_power": tf.pow(self.BETA_1, update)}
-        powers["beta2_power"] = tf.pow(self.BETA_2, update)
+        powers = {"beta1_power": tf.pow(self.betas[0], update)}
+        powers["beta2_power"] = tf.pow(self.betas[1], update)
         for variable, moments, gradient in zip(
             self._variables, self._moments, gradients, strict=True
         ):
@@ -59,8 +69,8 @@ class _DecoupledAdam:
                 v=moments[1].handle,
                 **powers,
                 lr=tf.cast(learning_rate, tf.float32),
-                beta1=self.BETA_1,
-                beta2=self.BETA_2,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
                 epsilon=self.epsilon,
                 grad=gradient,
             )
@@ -95,6 +105,8 @@ class Optimizer:
         learning_rate: NonNegativeValue = gin.REQUIRED,
         clip: NonNegativeFloat = 100.0,
         epsilon: PositiveFloat = 1e-5,
+        beta_1: BelowOne = 0.9,
+        beta_2: BelowOne = 0.999,
         weight_decay: Fraction = 1e-6,
         loss_scaling: bool = False,
         initial_scale: PositiveFloat = 2.0**15,
@@ -108,6 +120,8 @@ class Optimizer:
           learning_rate: number or schedule over updates (Table D1).
           clip: largest global gradient norm; 0 turns clipping off (Table D1).
           epsilon: added to the square root of the second moment (Table D1).
+          beta_1: share of the first moment that stays in each step (released code: 0.9).
+          beta_2: share of the second moment that stays in each step (released code: 0.999).
           weight_decay: fraction that every weight loses in each step (Table D1).
           loss_scaling: whether losses are scaled, for float16.
           initial_scale: loss scale of the first step.
@@ -119,7 +133,7 @@ class Optimizer:
         self._clip = clip
         self._loss_scaling = loss_scaling
         self._scale_period = scale_period
-        self._adam = _DecoupledAdam(variables, epsilon, weight_decay)
+        self._adam = _DecoupledAdam(variables, epsilon, weight_decay, (beta_1, beta_2))
         self.loss_scale = tf.Variable(initial_scale if loss_scaling else 1.0, dtype=tf.float32)
         self._good_steps = tf.Variable(0, dtype=tf.int64)
         self.skipped = tf.Variable(0, dtype=tf.int64)

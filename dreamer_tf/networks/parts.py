@@ -80,9 +80,11 @@ class HeadPart(Module, abc.ABC):
 
     Attributes:
       shapes_features: whether its loss sends gradients into the features.
+      scale: weight of its loss. Of a head named 'reward' it is `WorldModel.reward_scale`.
     """
 
     shapes_features: bool = True
+    scale: float = 1.0
 
     @abc.abstractmethod
     def distribution(self, features: tf.Tensor) -> tfd.Distribution:

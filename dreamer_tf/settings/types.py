@@ -24,6 +24,7 @@ Size = Annotated[int, Meta(ge=1, le=100_000)]  # units, layers, pixels: every on
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+BelowOne = Annotated[float, Meta(ge=0, lt=1)]
 PositiveFraction = Annotated[float, Meta(gt=0, le=1)]
 Activation = Literal[  # names of Keras
     "elu",
@@ -140,6 +141,8 @@ def _bounds(meta: Meta) -> str:
         return f" from {meta.ge:,} to {meta.le:,}"
     if meta.gt is not None:
         return f" above {meta.gt:,}" + ("" if meta.le is None else f" and up to {meta.le:,}")
+    if meta.lt is not None:
+        return f" from {meta.ge:,} to less than {meta.lt:,}"
     return f" of {meta.ge:,} or more" if meta.ge is not None else ""
 
 

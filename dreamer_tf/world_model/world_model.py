@@ -143,7 +143,7 @@ class WorldModel(Module):
         self._discount_head = self._head("discount", "logit", predict_discount, **sizes)
         self._mask_head = self._head(ACTION_MASK, "logits", self.mask_entries, **sizes)
         self._added = Additions(heads, losses, self.feature_size, observation_space, **sizes)
-        self._scales = dict.fromkeys(self._added.heads, 1.0)
+        self._scales = {name: head.scale for name, head in self._added.heads.items()}
         self._scales |= dict.fromkeys(predicted.spaces, image_scale)
         self._scales |= {"reward": reward_scale, "discount": discount_scale, ACTION_MASK: 1.0}
         self.loss_floors = self.decoder.loss_floors

@@ -41,11 +41,12 @@ class KerasAdam(keras.optimizers.Adam):
         )
 
 
-def test_state_and_steps_are_those_of_keras_bit_for_bit():
+@pytest.mark.parametrize("betas", [{}, {"beta_1": 0.5, "beta_2": 0.99}])
+def test_state_and_steps_are_those_of_keras_bit_for_bit(betas):
     """So checkpoints of before fit, and a run goes on as it would have."""
-    variables, optimizer = make(clip=0.0)
+    variables, optimizer = make(clip=0.0, **betas)
     twins = [keras.Variable(variable.numpy(), name=variable.name) for variable in variables]
-    adam = KerasAdam(learning_rate=0.1, epsilon=1e-5)
+    adam = KerasAdam(learning_rate=0.1, epsilon=1e-5, **betas)
     adam.build(twins)
     rng = np.random.default_rng(0)
     for _ in range(20):

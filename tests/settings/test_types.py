@@ -9,6 +9,7 @@ import pytest
 from dreamer_tf.networks.schedules import FractionValue, linear_schedule
 from dreamer_tf.settings.types import (
     AtLeastTwo,
+    BelowOne,
     Fraction,
     NonNegativeInt,
     PositiveFloat,
@@ -52,6 +53,7 @@ def test_what_fits_is_no_problem(value, kind):
         (1, AtLeastTwo, "a whole number from 2 to 100,000"),
         (2, Fraction, "a number from 0 to 1"),
         (0, PositiveFraction, "a number above 0 and up to 1"),
+        (1.0, BelowOne, "a number from 0 to less than 1"),
         (float("nan"), Fraction, "a number from 0 to 1"),
         (float("inf"), PositiveFloat, "a number above 0"),
         ("big", FractionValue, "a number from 0 to 1 or a schedule as in @linear_schedule()"),

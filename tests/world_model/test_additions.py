@@ -62,6 +62,14 @@ def test_a_head_changes_nothing_else():
     assert all(float(found[name]) == float(plain[name]) for name in plain)
 
 
+def test_a_head_has_a_weight_of_its_own():
+    plain, outputs = make(heads={"steps_head": Steps}).loss(make_batch(), SEED, UPDATE)
+    more, _ = make(heads={"steps_head": type("More", (Steps,), {"scale": 3.0})}).loss(
+        make_batch(), SEED, UPDATE
+    )
+    assert float(more - plain) == pytest.approx(2 * float(outputs.losses["steps_head"]), rel=1e-4)
+
+
 def test_a_reward_head_takes_the_place_of_ours():
     model = make(heads={"reward": Steps})
     assert not any(variable.path.startswith("reward") for variable in model.variables)
