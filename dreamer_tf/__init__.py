@@ -1,7 +1,7 @@
 """DreamerV2 inside Dopamine: discrete world models in TensorFlow 2, configured with Gin.
 
-    policy = dreamer_tf.train_agent(environment, base_dir="runs/mine/0")
-    policy = dreamer_tf.load_policy("runs/mine/0", environment=environment)
+    policy = dreamer_tf.train_agent(environment, base_dir="runs/mine/MyEnvironment/0")
+    policy = dreamer_tf.load_policy("runs/mine/MyEnvironment/0", environment=environment)
     action = policy(observation)
 
 What is public:

@@ -1,6 +1,6 @@
 """Writes an environment and trains DreamerV2 on it.
 
-python examples/custom_environment.py --base_dir=runs/corridor --training_steps=3000
+python examples/custom_environment.py --base_dir=runs/corridor/Corridor/0 --training_steps=3000
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Corridor(gymnasium.Env):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--base_dir", default="runs/corridor")
+    parser.add_argument("--base_dir", default="runs/corridor/Corridor/0")
     parser.add_argument("--training_steps", type=int, default=3000)
     parser.add_argument("--gin_bindings", action="append", default=[])
     arguments = parser.parse_args()

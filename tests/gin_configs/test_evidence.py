@@ -28,6 +28,7 @@ CONFIGURED = {
     "minatar_freeway_rainbow": (["minatar_rainbow.gin"], []),
     "minatar_spaceinvaders_rainbow": (["minatar_rainbow.gin"], []),
     "minigrid_doorkey": (["minigrid.gin"], []),
+    "minigrid_doorkey_rainbow": (["minigrid_rainbow.gin"], []),
     "minigrid_empty": (["minigrid.gin"], []),
     "minigrid_empty_rainbow": (["minigrid_rainbow.gin"], []),
     "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
