@@ -145,7 +145,7 @@ class MaxAndSkip(gymnasium.Wrapper):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         seen: list[Any] = []
-        total, info = 0.0, {}
+        total, info = 0.0, dict[str, Any]()
         terminated = truncated = False
         while len(seen) < self.skip and not (terminated or truncated):
             observation, reward, terminated, truncated, info = self.env.step(action)

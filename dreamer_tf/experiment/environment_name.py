@@ -1,45 +1,25 @@
-"""Asks a process for the name of an environment that only the environment itself knows.
+"""`python -m dreamer_tf.experiment.environment_name REQUEST`: what an environment calls itself.
 
-A sweep must know where `train` will put a run. Making the environment loads TensorFlow, and may
-run code of the user, so another process does it.
+Only the environment itself knows that, and a sweep must know it without TensorFlow
+(`sweeps/asking.py`).
 """
 
 import json
-import subprocess
 import sys
-from collections.abc import Sequence
 
-from dreamer_tf.errors import UserError, printable
+from dreamer_tf.errors import UserError
 from dreamer_tf.native_log import load_tensorflow
 
 
-def ask(
-    gin_file_names: Sequence[str], gin_bindings: Sequence[str], imports: Sequence[str] = ()
-) -> str:
-    """The name of the environment of a configuration, as score files have it.
+def main(request: str) -> int:
+    """Prints the name as JSON, after whatever the environment itself prints.
 
     Args:
-      gin_file_names: as for `gin_files.parse`.
-      gin_bindings: as for `gin_files.parse`.
-      imports: modules of the user, as the flag `--import`.
+      request: JSON of gin files, gin bindings and modules to import, a list each.
 
-    Raises:
-      UserError: the environment cannot be made.
+    Returns:
+      The exit code: 2 where the environment cannot be made.
     """
-    request = json.dumps([list(gin_file_names), list(gin_bindings), list(imports)])
-    command = [sys.executable, "-m", __name__, request]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode == 0:
-        return json.loads(found.stdout.splitlines()[-1])
-    said = [line for line in found.stderr.splitlines() if line.strip()] or ["it said nothing"]
-    raise UserError(
-        f"The environment of {'+'.join(gin_file_names)} cannot be made here, and only it knows the "
-        f"name of its directory: {printable(said[-1])}"
-    )
-
-
-def main(request: str) -> int:
-    """Prints the name as JSON, after whatever the environment itself prints."""
     files, bindings, imports = json.loads(request)
     load_tensorflow()
     from dreamer_tf.experiment import gin_files, launch, trust

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.experiment import environment_name, naming, preflight
+from dreamer_tf.experiment import naming, preflight
 from dreamer_tf.settings import gin_text
 from dreamer_tf.settings.roles import CHANGEABLE
-from dreamer_tf.sweeps import games
+from dreamer_tf.sweeps import asking, games
 
 # With the values of Dopamine's Runner.
 _LENGTHS = {"Runner.num_iterations": 200, "Runner.training_steps": 250_000}
@@ -98,7 +98,7 @@ def _runs(
     if name is None:
         key = (*config, game)
         if key not in names:  # seconds each; --vary varies no environment's name
-            names[key] = environment_name.ask(config, bindings, request.imports)
+            names[key] = asking.environment_name(config, bindings, request.imports)
         name = names[key]
     flags = [f"--gin_files={file}" for file in config]
     flags += [f"--gin_bindings={binding}" for binding in bindings]

@@ -1,42 +1,16 @@
-"""The name of an environment that only the environment itself knows."""
+"""The name of an environment, as a sweep asks for it."""
 
-import pytest
+import json
 
-from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import environment_name
 
-MODULE = """
-import gin, gymnasium
 
-@gin.configurable
-class Maze(gymnasium.Env):
-    observation_space = gymnasium.spaces.Box(0.0, 1.0, (2,))
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def __init__(self, broken=False):
-        print("a maze")
-        if broken:
-            raise ValueError("no walls")
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return self.observation_space.sample(), {}
-"""
+def test_the_last_line_is_the_name(capsys):
+    assert environment_name.main(json.dumps([["catch.gin"], [], []])) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == "Catch"
 
 
-@pytest.fixture
-def maze(tmp_path, monkeypatch):
-    (tmp_path / "maze_module.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    return "create_gym_environment.factory = @Maze"
-
-
-def test_the_environment_says_its_name(maze):
-    assert environment_name.ask(["gym.gin"], [maze], ["maze_module"]) == "Maze"
-
-
-def test_what_fails_is_a_sentence(maze):
-    with pytest.raises(UserError, match=r"gym\.gin cannot be made here.*no walls"):
-        environment_name.ask(["gym.gin"], [maze, "Maze.broken = True"], ["maze_module"])
-    with pytest.raises(UserError, match="Maze"):
-        environment_name.ask(["gym.gin"], [maze])
+def test_what_cannot_be_made_is_a_sentence(capsys):
+    request = [["gym.gin"], ["create_gym_environment.id = 'Nothing-v0'"], []]
+    assert environment_name.main(json.dumps(request)) == 2
+    assert "Nothing" in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_an_environment_is_asked_for_its_name_once_for_all_variations(tmp_path, 
         asked.append((files, imports))
         return "Maze"
 
-    monkeypatch.setattr(plan.environment_name, "ask", ask)
+    monkeypatch.setattr(plan.asking, "environment_name", ask)
     monkeypatch.setattr(plan.preflight, "check", lambda *_: None)
     vary = ["WorldModel.kl_scale=0.1,1.0"]
     runs = plan.make(Request("maze.gin", seeds="0-1", vary=vary, imports=["maze"]))
