@@ -52,7 +52,8 @@ class UniformSampling:
         """Configures the rule.
 
         Args:
-          prioritize_ends: if False, every start of a sequence that fits is equally likely.
+          prioritize_ends: if False, every start of a sequence that fits is equally likely. An
+            episode shorter than T has one start, as likely as all of its steps together.
         """
         self._prioritize_ends = prioritize_ends
 
