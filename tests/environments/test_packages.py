@@ -30,16 +30,17 @@ ENVIRONMENTS = [
 ]
 
 
-def played(environment, seed):
-    """What some steps after a reset with a seed bring."""
+def played(environment, seed, steps=300):
+    """What some steps after a reset with a seed bring; every observation is of the space."""
     observation, rng, found = environment.reset(seed=seed), np.random.default_rng(seed), []
-    for _ in range(300):
+    for _ in range(steps):
+        assert environment.observation_space.contains(observation)
         mask = observation.get("action_mask")
         mask = None if mask is None else mask[None]
         action = random_actions(environment.action_space, rng, 1, mask)[0]
-        observation, *rest, _ = environment.step(action)
-        found.append((observation, *rest))
-        if rest[1] or rest[2]:
+        observation, reward, terminated, truncated, _ = environment.step(action)
+        found.append((observation, reward, terminated, truncated))
+        if terminated or truncated:
             observation = environment.reset()
             found.append(observation)
     return found
@@ -70,13 +71,5 @@ def test_an_environment_of_a_package_acts(package, id, settings, names):
     importlib.import_module(package)
     environment = create_gym_environment(id, **settings)
     assert set(environment.observation_space.spaces) == names
-    rng, observation = np.random.default_rng(0), environment.reset(seed=0)
-    for _ in range(20):
-        assert environment.observation_space.contains(observation)
-        mask = observation.get("action_mask")
-        mask = None if mask is None else mask[None]
-        action = random_actions(environment.action_space, rng, 1, mask)[0]
-        observation, _, terminated, truncated, _ = environment.step(action)
-        if terminated or truncated:
-            observation = environment.reset()
+    played(environment, 0, 20)
     environment.close()
