@@ -174,14 +174,17 @@ def iqm_lead(left: Scores, right: Scores, over: Sequence[str], reps: int = 1000)
 
     Both are resampled independently. An interval without 0 tells the agents apart; two separate
     intervals that overlap do not say that they are equal. The intervals of `intervals` are those of
-    rliable, which are too narrow for few runs; this one, which decides, has widened samples.
+    rliable, which are too narrow for few runs; this one, which decides, is widened.
     """
 
     def values(samples: Sequence[bootstrap.Samples]) -> np.ndarray:
-        one, other = (bootstrap.iqm(_normalized(s, over, "Gamer")) for s in samples)
+        one, other = (
+            bootstrap.widened(bootstrap.iqm(_normalized(drawn, over, "Gamer")), _runs(own, over))
+            for drawn, own in zip(samples, (left, right), strict=True)
+        )
         return one - other
 
-    return _of_two("widened iqm lead", left, right, over, values, reps, bootstrap.widened)
+    return _of_two("iqm lead, widened", left, right, over, values, reps)
 
 
 def probability_of_improvement(
@@ -199,18 +202,12 @@ def probability_of_improvement(
 
 
 def _of_two(
-    name: str,
-    left: Scores,
-    right: Scores,
-    over: Sequence[str],
-    function: Callable,
-    reps: int,
-    draw: Callable = bootstrap.resample,
+    name: str, left: Scores, right: Scores, over: Sequence[str], function: Callable, reps: int
 ) -> Interval:
     runs = [_runs(scores, over) for scores in (left, right)]
 
     def compute() -> np.ndarray:
-        low, high = bootstrap.percentiles(function([draw(r, reps) for r in runs]))
+        low, high = bootstrap.percentiles(function([bootstrap.resample(r, reps) for r in runs]))
         [value] = function([_exactly(r) for r in runs])
         return np.array([value, low, high])
 

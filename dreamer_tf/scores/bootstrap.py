@@ -38,22 +38,22 @@ def resample(runs: Sequence[np.ndarray], reps: int) -> list[np.ndarray]:
     return [np.sort(s)[random.integers(0, len(s), (reps, len(s)))] for s in runs]
 
 
-def widened(runs: Sequence[np.ndarray], reps: int) -> list[np.ndarray]:
-    """Samples as of `resample`, whose spread is that of independent runs.
+def widened(values: np.ndarray, runs: Sequence[np.ndarray]) -> np.ndarray:
+    """Values of a statistic in samples, with the spread that they have over independent runs.
 
-    A draw of n from n runs has (n-1)/n of the variance of the runs, in however many games. So each
-    sample is stretched about the mean of its game; that of a single run cannot be.
+    A draw of n from n runs has (n-1)/n of the variance of the runs, in however many games. So the
+    values are stretched about their mean. Where games have different numbers of runs, the factor is
+    that of a mean over games with equal variances.
 
     Args:
+      values: [R] of the samples of `resample`.
       runs: [n] scores of each game.
-      reps: R, the number of samples.
     """
-    stretched = []
-    for scores, drawn in zip(runs, resample(runs, reps), strict=True):
-        count, mean = len(scores), np.mean(scores)
-        factor = math.sqrt(count / (count - 1)) if count > 1 else 1.0
-        stretched.append(mean + factor * (drawn - mean))
-    return stretched
+    counts = np.array([len(scores) for scores in runs if len(scores) > 1], float)
+    if not len(counts):
+        return values
+    factor = np.sqrt(np.sum(1.0 / counts) / np.sum((counts - 1.0) / counts**2))
+    return values.mean() + factor * (values - values.mean())
 
 
 def percentiles(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
