@@ -144,6 +144,7 @@ class MaxAndSkip(gymnasium.Wrapper):
         self.skip = skip
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Repeats the action; returns the maximum of what was seen last, and the sum of rewards."""
         seen: list[Any] = []
         total, info = 0.0, dict[str, Any]()
         terminated = truncated = False

@@ -1,7 +1,5 @@
 """Packages that nobody here wrote: each makes an environment that acts."""
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -30,6 +28,16 @@ ENVIRONMENTS = [
 ]
 
 
+each = pytest.mark.parametrize(
+    ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
+)
+
+
+def make(package, id, settings):
+    pytest.importorskip(package)
+    return create_gym_environment(id, **settings)
+
+
 def played(environment, seed, steps=300):
     """What some steps after a reset with a seed bring; every observation is of the space."""
     observation, rng, found = environment.reset(seed=seed), np.random.default_rng(seed), []
@@ -47,14 +55,10 @@ def played(environment, seed, steps=300):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
-)
+@each
 def test_a_seed_fixes_what_follows_whatever_was_before(package, id, settings, names):
     """Else an evaluation depends on the training before it, and a resumed run is another one."""
-    pytest.importorskip(package)
-    importlib.import_module(package)
-    used, fresh = (create_gym_environment(id, **settings) for _ in range(2))
+    used, fresh = (make(package, id, settings) for _ in range(2))
     for seed in (1, 2):
         played(used, seed)
     np.testing.assert_equal(played(used, 3), played(fresh, 3))
@@ -63,13 +67,9 @@ def test_a_seed_fixes_what_follows_whatever_was_before(package, id, settings, na
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("package", "id", "settings", "names"), ENVIRONMENTS, ids=lambda value: str(value)
-)
+@each
 def test_an_environment_of_a_package_acts(package, id, settings, names):
-    pytest.importorskip(package)
-    importlib.import_module(package)
-    environment = create_gym_environment(id, **settings)
+    environment = make(package, id, settings)
     assert set(environment.observation_space.spaces) == names
     played(environment, 0, 20)
     environment.close()
