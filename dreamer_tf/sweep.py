@@ -101,7 +101,9 @@ def main(argv: Sequence[str]) -> int:
             scratch=FLAGS.scratch,
         )
         place = home.Home(FLAGS.root, FLAGS.name or home.name_of(request))
-    sweep = driver.Sweep(request, plan.make(request), place)
+    # Who starts runs asks the environments again: their code may have changed.
+    names = place.names() if asked and asked != ["dry_run"] else {}
+    sweep = driver.Sweep(request, plan.make(request, names), place, names)
     if asked == ["report"]:
         # Only now, because pandas and the charts take seconds to load.
         from dreamer_tf.sweeps import report

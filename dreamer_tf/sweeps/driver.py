@@ -5,8 +5,9 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import printable
@@ -29,6 +30,7 @@ class Sweep(NamedTuple):
     request: Request
     runs: Sequence[Run]
     home: Home
+    names: Mapping[str, str] = MappingProxyType({})  # of environments, as for `plan.make`
 
     def jobs(self, runs: Sequence[Run], resources: Resources) -> list[Job]:
         """The jobs of some of the runs.
@@ -69,7 +71,7 @@ def run(sweep: Sweep, resources: Resources, retries: int) -> int:
     """
     watcher = Watcher(sweep.home)
     with sweep.home.lock():
-        sweep.home.record(sweep.request)
+        sweep.home.record(sweep.request, sweep.names)
         sweep.home.stop_file.unlink(missing_ok=True)
         found = watcher.look(sweep.runs)
         left = [state.run for state in found if state.kind != DONE]
@@ -132,7 +134,7 @@ def submit(sweep: Sweep, resources: Resources, options: str, retries: int) -> in
     """
     slurm.parse(options)  # before anything is recorded
     with sweep.home.lock():
-        sweep.home.record(sweep.request)
+        sweep.home.record(sweep.request, sweep.names)
         sweep.home.stop_file.unlink(missing_ok=True)
         found = look(sweep)
         left = [state.run for state in found if state.kind not in (DONE, RUNNING)]

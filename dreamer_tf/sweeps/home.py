@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dreamer_tf.sweeps.plan import Request, Run, split_configs
 
 FOLDER = ".sweeps"
 _REQUEST = "request.json"
+_NAMES = "environments"  # key of the request
 _MOST_BYTES = 1 << 24
 # What reading a damaged or made-up file raises.
 _UNREADABLE = (
@@ -84,10 +86,23 @@ class Home:
                 "it with --status, or end it with --stop."
             ) from error
 
-    def record(self, request: Request) -> None:
-        """Writes down what was asked for, so that --status needs no other flag."""
-        text = json.dumps(request._asdict(), indent=1)
+    def record(self, request: Request, names: Mapping[str, str]) -> None:
+        """Writes down what was asked for, so that --status needs no other flag.
+
+        Args:
+          request: what was asked for.
+          names: those of environments, as for `plan.make`. With them --status and --stop need
+            not make an environment, which takes seconds and may no longer be possible.
+        """
+        text = json.dumps(request._asdict() | {_NAMES: dict(names)}, indent=1)
         replace_text(self.directory / _REQUEST, text)
+
+    def names(self) -> dict[str, str]:
+        """The recorded names of environments; empty if there are none."""
+        with contextlib.suppress(*_UNREADABLE):
+            found = json.loads(read_bytes(self.directory / _REQUEST, _MOST_BYTES))
+            return msgspec.convert(found[_NAMES], dict[str, str])
+        return {}
 
     def request(self) -> Request:
         """What was asked for.

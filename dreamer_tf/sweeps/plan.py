@@ -1,6 +1,7 @@
 """Which runs a sweep has: configurations x games x seeds x varied parameters."""
 
 import itertools
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -49,8 +50,16 @@ class Run(NamedTuple):
         return self.iterations * self.training_steps
 
 
-def make(request: Request) -> list[Run]:
+def make(request: Request, names: dict[str, str] | None = None) -> list[Run]:
     """The runs of a request; each base directory once.
+
+    Args:
+      request: what is swept.
+      names: what environments have called themselves, by the question; an answer that is missing
+        is asked for (seconds each) and added.
+
+    Returns:
+      The runs, those of one configuration and one game beside each other.
 
     Raises:
       UserError: something that it names does not exist, or two different runs share a directory.
@@ -66,7 +75,7 @@ def make(request: Request) -> list[Run]:
             "or values of --vary."
         )
     runs: dict[str, Run] = {}
-    names: dict[tuple[str | None, ...], str] = {}
+    names = {} if names is None else names
     for config, values in itertools.product(configs, varied):
         bindings = [*request.gin_bindings, *values]
         preflight.check(config, bindings)
@@ -88,18 +97,19 @@ def _runs(
     game: str | None,
     seeds: Sequence[int],
     request: Request,
-    names: dict[tuple[str | None, ...], str],
+    names: dict[str, str],
 ) -> list[Run]:
-    """The runs of one configuration on one game; `names` are those that environments have said."""
+    """The runs of one configuration on one game."""
     said = naming.said(tuple(config), bindings)
     if game is not None:
         bindings = [*bindings, *games.bindings("+".join(config), said, game)]
     name = naming.game_name(config, bindings)
     if name is None:
-        key = (*config, game)
-        if key not in names:  # seconds each; --vary varies no environment's name
-            names[key] = asking.environment_name(config, bindings, request.imports)
-        name = names[key]
+        # --vary varies no environment's name.
+        question = json.dumps([config, [*request.gin_bindings], game, [*request.imports]])
+        if question not in names:
+            names[question] = asking.environment_name(config, bindings, request.imports)
+        name = names[question]
     flags = [f"--gin_files={file}" for file in config]
     flags += [f"--gin_bindings={binding}" for binding in bindings]
     flags += [f"--import={module}" for module in request.imports]

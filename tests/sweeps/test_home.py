@@ -27,10 +27,10 @@ def test_more_seeds_are_the_same_sweep_and_other_games_another():
 
 def test_what_was_asked_for_is_found_again(sweep):
     with sweep.home.lock():
-        sweep.home.record(sweep.request)
+        sweep.home.record(sweep.request, {})
     other = Home("runs", "other")
     with other.lock():
-        other.record(Request("catch.gin"))
+        other.record(Request("catch.gin"), {})
     os.utime(sweep.home.directory / "request.json", (0, 0))
     assert home.recorded("runs", None).name == "other"
     request = home.recorded("runs", sweep.home.name).request()
@@ -47,10 +47,21 @@ def test_without_a_sweep_the_user_hears_what_to_name(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"configs": 3}', "[" * 3000])
 def test_a_damaged_request_is_told(sweep, text):
     with sweep.home.lock():
-        sweep.home.record(sweep.request)
+        sweep.home.record(sweep.request, {})
     (sweep.home.directory / "request.json").write_text(text)
     with pytest.raises(UserError, match="cannot be read"):
         sweep.home.request()
+
+
+@pytest.mark.parametrize("text", ["{}", '{"environments": [3]}', '{"environments": {"a": 3}}', "{"])
+def test_names_are_found_again_and_damaged_ones_are_asked_for(sweep, text):
+    assert sweep.home.names() == {}
+    with sweep.home.lock():
+        sweep.home.record(sweep.request, {"maze": "Maze"})
+    assert sweep.home.names() == {"maze": "Maze"}
+    assert plan.make(sweep.home.request(), sweep.home.names()) == sweep.runs
+    (sweep.home.directory / "request.json").write_text(text)
+    assert sweep.home.names() == {}
 
 
 def test_an_outcome_is_read_as_it_was_written(sweep):

@@ -72,6 +72,22 @@ def test_an_environment_is_asked_for_its_name_once_for_all_variations(tmp_path, 
     assert asked == [(["maze.gin"], ["maze"])]
 
 
+def test_what_an_environment_said_before_is_not_asked_again(tmp_path, monkeypatch):
+    (tmp_path / "maze.gin").write_text(
+        "include 'gym.gin'\ncreate_gym_environment.factory = @Maze\n"
+    )
+    answers = iter(["Maze", "Labyrinth"])
+    monkeypatch.setattr(plan.asking, "environment_name", lambda *_: next(answers))
+    monkeypatch.setattr(plan.preflight, "check", lambda *_: None)
+    request = Request("maze.gin", imports=["maze"])
+    names: dict[str, str] = {}
+    first = plan.make(request, names)
+    assert plan.make(request, names) == first and first[0].game == "Maze"
+    # Another binding may make another environment.
+    [other] = plan.make(request._replace(gin_bindings=["Maze.size = 3"]), names)
+    assert other.game == "Labyrinth" and len(names) == 2
+
+
 def test_without_games_a_configuration_runs_its_own():
     [pong, catch, cartpole] = plan.make(Request("atari.gin;catch.gin;cartpole.gin", root="here"))
     assert pong.base_dir == "here/atari/Pong/0"
