@@ -4,11 +4,13 @@ python -m dreamer_tf.dream --base_dir=runs/quickstart/KungFuMaster/0 --out=dream
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 from absl import flags
 
 from dreamer_tf.experiment import command_line
 from dreamer_tf.native_log import load_tensorflow
+from dreamer_tf.open_loop import Actions
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("base_dir", None, "Base directory of the run.")
@@ -29,7 +31,7 @@ flags.DEFINE_integer("frames", 45, "Predicted steps after them.", lower_bound=1)
 flags.DEFINE_enum(
     "actions",
     "policy",
-    ["policy", "random", "replay"],
+    get_args(Actions),
     "Actions of the prediction: those that the actor chooses in it, random ones (both are carried "
     "out in the environment as well), or those of stored sequences.",
 )

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import gin
 import gymnasium
@@ -29,7 +29,7 @@ from dreamer_tf.experiment.given import Given, as_environment, only
 from dreamer_tf.experiment.runner import DreamerRunner
 from dreamer_tf.experiment.saved import workers_of
 from dreamer_tf.networks import replicas
-from dreamer_tf.open_loop import drawing, gif
+from dreamer_tf.open_loop import Actions, drawing, gif
 from dreamer_tf.open_loop.prediction import OpenLoop
 from dreamer_tf.replay.episode_replay import EpisodeReplay
 from dreamer_tf.settings.isolation import Configuration
@@ -37,7 +37,7 @@ from dreamer_tf.storage import os_errors
 from dreamer_tf.storage.checkpoints import CheckpointStore
 
 _SEVERAL_DEVICES = ("configure_devices.strategy", "configure_devices.devices")
-_ACTIONS = ("policy", "random", "replay")
+_ACTIONS = get_args(Actions)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -241,7 +241,7 @@ class Policy:
     def dream(
         self,
         path: str | os.PathLike,
-        actions: str = "policy",
+        actions: Actions = "policy",
         *,
         context: int = 5,
         length: int = 45,

@@ -20,7 +20,7 @@ SEED = os.environ.get("SEED", "0")
     [
         ("catch", 1.0, 100, 5),
         ("cartpole", 450.0, 20, 5),
-        ("quickstart", 4_140.0, 5, 1),  # ten times random play (docs/learning.md)
+        ("quickstart", 4_140.0, 5, 1),  # ten times random play (docs/results.md)
     ],
 )
 def test_a_quick_task_reaches_its_return_and_holds_it(tmp_path, config, target, episodes, last):
