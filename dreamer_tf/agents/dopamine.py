@@ -22,7 +22,7 @@ import jax
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.agents.dopamine_compat import make_jax_agent
+from dreamer_tf.agents.dopamine_compat import make_jax_agent, with_parameter
 from dreamer_tf.agents.dopamine_replay import (
     STEPS,
     TRANSITIONS,
@@ -303,7 +303,7 @@ def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings
     Raises:
       UserError: Dopamine refuses the gin bindings, or they are for another shape.
     """
-    if "observation_shape" in inspect.signature(agent_class).parameters:
+    if _takes(agent_class, "observation_shape"):
         settings |= {"observation_shape": shape, "observation_dtype": dtype}
     try:
         agent = make_jax_agent(agent_class, **settings)
@@ -311,8 +311,8 @@ def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings
         reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
             f"Dopamine cannot make {agent_class.__name__} for observations {list(shape)} "
-            f"({reason}): change its gin bindings. Vectors and planes need another network, as in "
-            "JaxDQNAgent.network = @ClassicControlDQNNetwork."
+            f"({reason}): change its gin bindings. What is missing stands in dqn.gin. Vectors and "
+            "planes need another network, as in JaxDQNAgent.network = @ClassicControlDQNNetwork."
         ) from error
     _check_replay(agent._replay)
     if agent.observation_shape != shape:
@@ -328,6 +328,13 @@ def _make(agent_class: type, shape: tuple[int, ...], dtype: np.dtype, **settings
             f"gives planes {list(shape)}: set a network for planes, as in minatar_rainbow.gin."
         )
     return agent
+
+
+def _takes(agent_class: type, name: str) -> bool:
+    """Whether a constructor takes a parameter, itself or by handing all others on."""
+    parameters = inspect.signature(agent_class).parameters
+    open_ended = any(found.kind is found.VAR_KEYWORD for found in parameters.values())
+    return name in parameters or (open_ended and with_parameter(agent_class, name) is not None)
 
 
 def _name(tree: str, path: Any) -> str:

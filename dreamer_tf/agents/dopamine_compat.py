@@ -122,7 +122,7 @@ def make_jax_agent(agent_class: type, **settings: Any) -> Any:
       ValueError: the scheme is unknown, or the agent cannot use it.
     """
     agent = agent_class(**settings)
-    owner = _with_parameter(agent_class, "replay_scheme")
+    owner = with_parameter(agent_class, "replay_scheme")
     if owner is None:
         return agent
     # IQN has the parameter too, but its replay is always uniform.
@@ -140,7 +140,7 @@ def make_jax_agent(agent_class: type, **settings: Any) -> Any:
     return agent
 
 
-def _with_parameter(agent_class: type, name: str) -> type | None:
+def with_parameter(agent_class: type, name: str) -> type | None:
     """The class whose constructor has a parameter: an agent's, or one that it is derived from."""
     for found in agent_class.__mro__:
         if found is not object and name in inspect.signature(found).parameters:

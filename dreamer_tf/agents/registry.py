@@ -1,10 +1,11 @@
 """Makes the agent of an experiment by its name in gin."""
 
 import functools
+from typing import Any
 
 from dreamer_tf.agents.dopamine import DopamineAgent
 from dreamer_tf.agents.dopamine_100k import LOW_DATA_AGENTS
-from dreamer_tf.agents.dopamine_compat import JAX_AGENTS
+from dreamer_tf.agents.dopamine_compat import JAX_AGENTS, JaxDQNAgent
 from dreamer_tf.agents.dopamine_networks import PlanesRainbowNetwork  # noqa: F401 - registers
 from dreamer_tf.agents.dreamer_v2 import DreamerV2Agent
 from dreamer_tf.agents.protocol import Agent, AgentFactory
@@ -41,12 +42,13 @@ def create_agent(
       agent_name: 'dreamer_v2', or one of Dopamine's: 'jax_dqn', 'jax_rainbow' (also C51),
         'jax_quantile', 'jax_implicit_quantile', 'full_rainbow', 'atari_100k_rainbow' (DER, DrQ,
         OTRainbow), 'spr'.
-      agent: a class of yours, derived from `Agent`; it takes precedence over a name.
+      agent: a class of yours, derived from `Agent` or from one of Dopamine's JAX agents; it
+        takes precedence over a name.
 
     Raises:
       UserError: the name is unknown, or the agent does not fit the environment.
     """
-    make = agent or AGENTS.get(agent_name)
+    make = AGENTS.get(agent_name) if agent is None else _maker(agent)
     if make is None:
         hint = did_you_mean(agent_name, AGENTS) or f" Use one of {', '.join(AGENTS)}."
         raise UserError(f"Unknown agent '{agent_name}' (dreamer_tf.create_agent.agent_name).{hint}")
@@ -58,8 +60,22 @@ def create_agent(
         num_environments=num_environments,
     )
     if not isinstance(made, Agent):
-        raise UserError(
-            f"dreamer_tf.create_agent.agent makes a {type(made).__name__}, but must make an agent: "
-            "derive its class from dreamer_tf.agents.protocol.Agent."
-        )
+        raise _no_agent(type(made))
     return made
+
+
+def _maker(agent: Any) -> AgentFactory:
+    """What makes an agent of a class of the user's; Dopamine's interface is adapted."""
+    if isinstance(agent, type):
+        if issubclass(agent, JaxDQNAgent):
+            return functools.partial(DopamineAgent, agent)
+        if not issubclass(agent, Agent):
+            raise _no_agent(agent)
+    return agent
+
+
+def _no_agent(found: type) -> UserError:
+    return UserError(
+        f"dreamer_tf.create_agent.agent makes a {found.__name__}, but must make an agent: derive "
+        "its class from dreamer_tf.agents.protocol.Agent, or from one of Dopamine's JAX agents."
+    )

@@ -22,3 +22,9 @@ def test_an_unknown_name_is_answered_with_names_that_exist(name, words):
     gin.bind_parameter("dreamer_tf.create_agent.agent_name", name)
     with pytest.raises(UserError, match=words):
         create_agent(DopamineEnvironment(ScriptedEnvironment()), None, 0)
+
+
+def test_a_class_that_is_no_agent_is_refused_before_it_is_made():
+    """Its constructor failed first, and the message blamed a gin binding."""
+    with pytest.raises(UserError, match=r"makes a dict, but must make an agent: derive.*Dopamine"):
+        create_agent(DopamineEnvironment(ScriptedEnvironment()), None, 0, agent=dict)

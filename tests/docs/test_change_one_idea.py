@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import gymnasium
+import jax
 import numpy as np
 import pytest
 
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.experiment import gin_files, launch
+from tests.agents.dopamine_runs import SHORT, assert_same, run
 from tests.helpers import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,3 +108,22 @@ def test_an_agent_of_ones_own_learns_resumes_and_scores(ideas, tmp_path):
     scores = [score for score in runner.scores if score.phase == "eval"]
     assert len(scores) == 2 and scores[-1].value == 1.0  # it reaches the goal
     assert runner.agent.agent_steps >= 3000 and scores[-1].agent == "Tabular Q"
+
+
+def test_an_agent_of_ones_own_from_dopamine_learns_and_resumes_exactly(ideas, tmp_path):
+    found = []
+    for name, parts in (("whole", [2]), ("parts", [1, 2])):
+        for iterations in parts:
+            early = ["JaxDQNAgent.min_replay_history=10", "SoftTargetDQN.tau=0.25"]
+            gin_files.parse(["dqn.gin", "examples/ideas/soft_target_dqn.gin"], [*SHORT, *early])
+            runner = run(tmp_path / name, iterations)
+        found.append(runner)
+    agent = found[0].agent.dopamine
+    assert type(agent).__name__ == "SoftTargetDQN" and agent.observation_shape == (20, 20)
+    assert found[0].scores[-1].agent == "DQN with soft targets" and found[0].agent.updates > 3
+    online, target = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree_util.tree_leaves(tree)])
+        for tree in (agent.online_params, agent.target_network_params)
+    )
+    assert 0.0 < np.abs(online - target).max() < 0.1  # it follows, a step behind
+    assert_same(*found)
