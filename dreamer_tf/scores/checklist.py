@@ -9,6 +9,7 @@ from dreamer_tf.scores.standings import Standings
 from dreamer_tf.storage import identity
 
 _HOURS = 1e6  # no run takes longer
+EPISODES = 10  # of an evaluation, so that a lucky game does not decide
 RUNS = 5  # a game: what Agarwal et al. (2021) call few, and Machado et al. (2018) ask for
 
 
@@ -69,6 +70,7 @@ def answers(report: Report, standings: Standings, called: dict[str, str]) -> lis
         *_atari(by_agent),
         _same_protocol(by_agent),
         _evaluation(by_agent),
+        *_episodes(report),
         _seeds(report),
         *_means(report),
         *_intervals(report, standings),
@@ -144,6 +146,18 @@ def _evaluation(by_agent: dict[str, list[curves.Curve]]) -> Answer:
     return _of_all(
         "Are all returns from evaluation?", phases, "eval", "returns of training, with exploration"
     )
+
+
+def _episodes(report: Report) -> list[Answer]:
+    """Of our runs; published curves do not say it."""
+    counts = [curve.episodes for curve in report.runs if curve.episodes is not None]
+    if not counts:
+        return []
+    enough = min(counts) >= EPISODES
+    answer = "no" if not enough else "unknown" if report.baselines else "yes"
+    because = f"The last scores of our runs are means of {value_range(counts, '{:,}')} episodes"
+    because += "; published curves do not say it." if report.baselines else "."
+    return [Answer(f"Is each score a mean of at least {EPISODES} episodes?", answer, because)]
 
 
 def _hours(report: Report) -> Answer:

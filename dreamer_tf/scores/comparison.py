@@ -46,7 +46,10 @@ def collect(request: Request) -> report.Report:
         baselines = tasks if alike else baselines + tasks
     baselines = [_as_the_paper_compares(curve) for curve in baselines]
     if request.frames is not None:
-        short = sum(not curve.covers(request.frames) for curve in runs)
+        late = sum(curve.begins_after(request.frames) for curve in runs)
+        short = sum(curve.ended_before(request.frames) for curve in runs)
+        if late:
+            absent.append(f"{late} of the runs have no score before --frames={request.frames}.")
         if short:
             absent.append(f"{short} of the runs ended before --frames={request.frames}.")
         runs, baselines = _until(runs, request.frames), _until(baselines, request.frames)
@@ -54,7 +57,7 @@ def collect(request: Request) -> report.Report:
         curves.check_comparable(runs)
         curves.check_published([*runs, *baselines])
     found = report.Report(runs, baselines, subset=request.subset, frames=request.frames)
-    absent += _absent(request, found, chosen, names)
+    absent += _absent(request, found, chosen, names) + curves.repeated(runs)
     if not found.all:
         nothing = f"There is nothing to compare{_limit(request)}: add --runs or --baselines."
         raise UserError(" ".join(absent) or nothing)
@@ -65,10 +68,11 @@ def _own(request: Request) -> tuple[list[curves.Curve], list[str]]:
     """Our runs, and sentences about directories without returns."""
     runs = curves.own(request.runs, request.phase)
     sources = {curve.source for curve in runs}
+    named = [curves.source(path) for path in curves.files(request.runs)]
     absent = [
-        f"{path.parent} has no returns of --phase={request.phase} yet."
-        for path in curves.files(request.runs)
-        if str(path.parent) not in sources
+        f"{place} has no returns of --phase={request.phase} yet."
+        for place in named
+        if place not in sources
     ]
     if request.runs and not runs:
         raise UserError(f"None of the runs has returns of --phase={request.phase}.")
@@ -83,7 +87,12 @@ def _as_the_paper_compares(curve: curves.Curve) -> curves.Curve:
 
 
 def _until(found: Sequence[curves.Curve], frames: int) -> list[curves.Curve]:
-    return [curve.until(frames) for curve in found if curve.covers(frames)]
+    """Curves up to this point; those that begin within 5% after it count, as `until` says."""
+    return [
+        curve.until(frames)
+        for curve in found
+        if not curve.begins_after(frames) and not curve.ended_before(frames)
+    ]
 
 
 def _absent(

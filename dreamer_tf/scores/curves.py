@@ -31,13 +31,14 @@ class Curve(NamedTuple):
     run: str  # seed; of Dopamine's published runs, which have none, the number
     phase: str  # 'train' or 'eval'; 'unknown' where the source does not say
     protocol: str
-    source: str  # 'published' or the directory of the run
+    source: str  # 'published', the directory of the run, or a score file from elsewhere
     frames: np.ndarray  # [K], ascending
     values: np.ndarray  # [K], mean returns
     gin_hash: str = ""
     iterations: int | None = None  # complete ones of our runs; None for others
     budget: float = 0.0  # frames of training, where they are known to be others than the last ones
     is_mean: bool = False  # a published mean over runs, so nobody knows how they differ
+    episodes: int | None = None  # of the last value; None where the source does not say
 
     @property
     def end(self) -> float:
@@ -71,18 +72,36 @@ class Curve(NamedTuple):
             seen = np.append(self.frames[before], frames)
             between = np.interp(frames, self.frames, self.values)
             values = np.append(self.values[before], between)
-        return self._replace(frames=seen, values=values, iterations=None, budget=frames)
+        found = self._replace(frames=seen, values=values, iterations=None, budget=frames)
+        return found if np.array_equal(seen, self.frames) else found._replace(episodes=None)
 
     def covers(self, frames: float) -> bool:
         """Whether the run has values at this point; it may end up to 5% earlier."""
-        return bool(self.frames[0] <= frames <= self.end / (1.0 - NEAR))
+        return bool(self.frames[0] <= frames) and not self.ended_before(frames)
+
+    def ended_before(self, frames: float) -> bool:
+        """Whether the run ended more than 5% before this point."""
+        return bool(self.end < frames * (1.0 - NEAR))
+
+    def begins_after(self, frames: float) -> bool:
+        """Whether the first value comes more than 5% after this point.
+
+        An iteration ends with a whole episode, so its value never lies before the nominal point.
+        """
+        return bool(self.frames[0] > frames * (1.0 + NEAR))
 
 
 _ALIASES = {"ballincupcatch": "cupcatch"}  # of the suite, and of DreamerV2's score files
 
 
+_GYMNASIUM_ID = re.compile(r"(?:ALE/)?([A-Za-z]+?)(?:NoFrameskip|Deterministic)?-v[0-9]+")
+
+
 def game_key(name: str) -> str:
-    """'UpNDown', 'Up N Down' and 'up_n_down' are the same game."""
+    """'UpNDown', 'Up N Down', 'up_n_down' and 'ALE/UpNDown-v5' are the same game."""
+    found = _GYMNASIUM_ID.fullmatch(name)
+    if found is not None and found[1].lower() in atari_games():
+        return found[1].lower()
     key = re.sub(r"[^a-z0-9]", "", name.lower())
     return _ALIASES.get(key, key)
 
@@ -217,7 +236,7 @@ def own(patterns: Sequence[str], phase: str = "eval") -> list[Curve]:
     """
     curves = [curve for path in files(patterns) for curve in _curves_of_file(path, phase)]
     _refuse_copies(curves)
-    return _named_by_configuration(curves)
+    return _named_by_protocol(_named_by_configuration(curves))
 
 
 def files(patterns: Sequence[str]) -> list[Path]:
@@ -293,6 +312,39 @@ def _named_by_configuration(found: list[Curve]) -> list[Curve]:
     return [curve._replace(agent=called[curve.agent, curve.gin_hash]) for curve in found]
 
 
+def _named_by_protocol(found: list[Curve]) -> list[Curve]:
+    """Scores under two protocols have no mean, so their agents are two.
+
+    Runs of ours have another configuration then. Score files from elsewhere may have none.
+    """
+    protocols: dict[tuple[str, str], set[str]] = {}
+    for curve in found:
+        protocols.setdefault((curve.agent, suite(curve.game)), set()).add(curve.protocol)
+    several = {agent for (agent, _), ones in protocols.items() if len(ones) > 1}
+    return [
+        curve._replace(agent=f"{curve.agent} ({curve.protocol})")
+        if curve.agent in several
+        else curve
+        for curve in found
+    ]
+
+
+def repeated(found: Iterable[Curve]) -> list[str]:
+    """A sentence for each seed that an agent has several times on a game.
+
+    Such runs begin with the same weights, so they are no two independent ones.
+    """
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for curve in found:
+        groups.setdefault((curve.agent, curve.game, curve.run), []).append(curve.source)
+    return [
+        f"Seed {run} of {agent} on {names.game(game)} stands {len(sources)} times "
+        f"({names.listed(sources, 3)}): each counts as a run, so the interval is too narrow."
+        for (agent, game, run), sources in groups.items()
+        if len(sources) > 1
+    ]
+
+
 def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
     groups: dict[tuple, list[score_files.Score]] = {}
     for score in score_files.read(path):
@@ -306,14 +358,24 @@ def _curves_of_file(path: str | Path, phase: str) -> list[Curve]:
             str(seed),
             phase,
             protocol,
-            str(Path(path).parent),
+            source(Path(path)),
             np.array([score.frames for score in scores], float),
             np.array([score.value for score in scores], float),
             configuration,
             scores[-1].iteration + 1,
+            episodes=scores[-1].episodes,
         )
         for (agent, game, seed, protocol, configuration), scores in groups.items()
     ]
+
+
+def source(path: Path) -> str:
+    """Where scores come from: the directory of a run, or a file that may be one of several in it.
+
+    Args:
+      path: of the score file.
+    """
+    return str(path.parent if path.name == score_files.FILE else path)
 
 
 def check_published(found: Iterable[Curve]) -> None:

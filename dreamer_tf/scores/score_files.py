@@ -9,7 +9,7 @@ that two score files are only compared when they mean the same.
 import json
 import os
 from collections.abc import Iterable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -82,7 +82,9 @@ def read(path: str | os.PathLike) -> list[Score]:
       UserError: the file is not a score file of ours.
     """
     try:
-        found = msgspec.convert(json.loads(read_bytes(path, _BYTES)), list[_Record])
+        rows = json.loads(read_bytes(path, _BYTES))
+        _check_fields(rows)
+        found = msgspec.convert(rows, list[_Record])
         scores = [Score(*(getattr(record, name) for name in Score._fields)) for record in found]
         _check(scores)
         return scores
@@ -90,6 +92,16 @@ def read(path: str | os.PathLike) -> list[Score]:
         raise UserError(
             f"{path} is not a score file: {type(error).__name__}: {error!s:.300}"
         ) from error
+
+
+def _check_fields(rows: Any) -> None:
+    """Names all missing fields at once, because somebody may write such a file by hand."""
+    first = rows[0] if isinstance(rows, list) and rows else None
+    if isinstance(first, dict):
+        needed = (field for field in msgspec.structs.fields(_Record) if field.required)
+        missing = [field.encode_name for field in needed if field.encode_name not in first]
+        if missing:
+            raise ValueError(f"its first record lacks {', '.join(missing)}")
 
 
 def _check(scores: Iterable[Score]) -> None:

@@ -87,3 +87,20 @@ def test_hours_come_from_the_records_of_the_runs(runs):
     for text in ('{"hours": 1e400}', '{"hours": NaN}', '{"hours": true}', '{"hours": -1}', "[]"):
         (runs / "runs/a/Pong/0/run.json").write_text(text)
         assert find(report.Report(ours[:1], []), "hours").answer == "unknown"
+
+
+def test_the_episodes_of_the_last_scores_are_counted(runs):
+    ours = curves.own([str(runs / "runs/a/Pong/*")])
+    found = find(report.Report(ours, []), "mean of at least 10 episodes")
+    assert (found.answer, found.because) == (
+        "no",
+        "The last scores of our runs are means of 3 episodes.",
+    )
+    more = [curve._replace(episodes=10 + number) for number, curve in enumerate(ours)]
+    found = find(report.Report(more, []), "mean of at least 10 episodes")
+    assert found.answer == "yes" and "10 to 12 episodes" in found.because
+    mixed = report.Report(more, curves.published(["DQN"], ["pong"]))
+    assert find(mixed, "mean of at least 10 episodes").answer == "unknown"
+    # Between two points nobody knows.
+    assert ours[0].until(1500).episodes is None
+    assert ours[0].until(2000).episodes == 3

@@ -38,6 +38,32 @@ def test_runs_of_two_protocols_are_compared_only_on_request(runs):
     assert len(comparison.collect(request(runs, mixed=True)).runs) == 5
 
 
+@pytest.mark.parametrize(
+    ("frames", "seeds", "words"),
+    [
+        (900, 0, "4 of the runs have no score before --frames=900"),
+        (970, 3, None),  # an iteration ends with a whole episode, so up to 5% later
+        (2080, 3, None),
+        (2200, 0, "4 of the runs ended before --frames=2200"),
+    ],
+)
+def test_runs_are_compared_at_the_nearest_point(runs, frames, seeds, words):
+    """Those that began a little later were left out, and said to have ended before."""
+    if not seeds:
+        with pytest.raises(UserError, match=words):
+            comparison.collect(request(runs, frames=frames))
+        return
+    found = comparison.collect(request(runs, games=["Pong"], frames=frames))
+    assert len(found.runs) == seeds and found.absent == ()
+
+
+def test_a_seed_that_stands_twice_is_said(runs):
+    """Two runs of one seed were counted as two independent ones."""
+    write_run(runs / "runs/again/Pong/0", seed=0, end=5.0)
+    [sentence] = comparison.collect(request(runs)).absent
+    assert sentence.startswith("Seed 0 of DreamerV2 on Pong stands 2 times (")
+
+
 def test_nothing_to_compare_is_an_error(runs):
     with pytest.raises(UserError, match="nothing to compare"):
         comparison.collect(comparison.Request(baselines=()))

@@ -94,6 +94,32 @@ def test_spellings_of_a_game_have_one_key():
     assert {curves.game_key(name) for name in ("UpNDown", "Up N Down", "up_n_down")} == {"upndown"}
 
 
+@pytest.mark.parametrize("name", ["ALE/Pong-v5", "PongNoFrameskip-v4", "PongDeterministic-v4"])
+def test_a_gymnasium_id_is_the_game(name):
+    """A score file with such a name had no place beside the published scores, without a word."""
+    assert curves.game_key(name) == curves.task_key(name) == "pong"
+    assert curves.task_key("CartPole-v1") == "CartPole-v1"
+    assert curves.task_key("ALE/Pongg-v5") == "ALE/Pongg-v5"
+
+
+def test_scores_under_two_protocols_are_two_agents(tmp_path):
+    """Score files from elsewhere may give both the same configuration; a mean has no meaning."""
+    for seed, protocol in enumerate(("machado2018", "atari100k")):
+        write_run(tmp_path / str(seed), seed=seed, protocol=protocol)
+    found = curves.own([str(tmp_path / "*")])
+    assert [curve.agent for curve in found] == ["DreamerV2 (machado2018)", "DreamerV2 (atari100k)"]
+    with pytest.raises(UserError, match="0 was run under the protocol 'machado2018'"):
+        curves.check_comparable(found)
+
+
+def test_files_of_one_directory_are_told_apart(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path / str(seed), seed=seed)
+        (tmp_path / str(seed) / "scores.json").rename(tmp_path / f"seed{seed}.json")
+    found = curves.own([str(tmp_path / "*.json")])
+    assert [curve.source for curve in found] == [str(tmp_path / f"seed{n}.json") for n in (0, 1)]
+
+
 def test_an_unknown_published_agent_is_answered_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'Rainbow'"):
         curves.published(["Rainbowe"])

@@ -33,6 +33,13 @@ def test_another_file_is_no_score_file(tmp_path, text):
         score_files.read(tmp_path / "missing.json")
 
 
+def test_all_missing_fields_are_named_at_once(tmp_path):
+    """A file with Dopamine's fields alone is completed in one go."""
+    (tmp_path / "scores.json").write_text('[{"Iteration": 0, "Value": 1.0, "Agent": "PPO"}]')
+    with pytest.raises(UserError, match="lacks Phase, Game, Seed, Frames, Episodes, Protocol, Gin"):
+        score_files.read(tmp_path / "scores.json")
+
+
 @pytest.mark.parametrize(
     ("values", "frames", "complaint"),
     [((float("nan"), 1.0), (1000, 2000), "is nan"), ((1.0, 2.0), (2000, 2000), "do not ascend")],
