@@ -1,11 +1,13 @@
 """Figures on the page of results are those that its commands print."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dreamer_tf.scores import comparison, report, score_files
+from dreamer_tf.scores import bootstrap, comparison, curves, report, score_files
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/results.md"
 
@@ -32,3 +34,67 @@ def test_returns_of_the_first_ten_minutes(seed):
     values = [score.value for score in score_files.read(path) if score.phase == "eval"]
     row = f"| {seed} | {', '.join(f'{value:,.0f}' for value in values)} |"
     assert row in PAGE.read_text().splitlines()
+
+
+EVIDENCE = PAGE.parents[1] / "benchmarks/evidence"
+# How the rows of the README's table begin -> runs of DreamerV2, and of the other agent.
+ROWS = {
+    "Catch, from pixels": ("catch", None),
+    "CartPole-v1": ("cartpole", None),
+    "MiniGrid Empty-8x8": ("minigrid_empty", "minigrid_empty_rainbow"),
+    "MiniGrid DoorKey-5x5": ("minigrid_doorkey", "minigrid_doorkey_rainbow"),
+    "MinAtar Breakout": ("minatar_breakout", "minatar_breakout_rainbow"),
+    "MinAtar Space Invaders": ("minatar_spaceinvaders", "minatar_spaceinvaders_rainbow"),
+    "Crafter's score": ("crafter", None),
+    "Cart-pole balance": ("cartpole_balance", None),
+    "Cart-pole swing-up": ("cartpole_swingup", None),
+    "Kung-Fu Master": ("kung_fu_master", None),
+    "Road Runner": ("road_runner", "road_runner_rainbow"),
+}
+README = (PAGE.parents[1] / "README.md").read_text()
+LINES = re.search(r"\| task \| configuration .*\n\|[-|]+\|\n((?:\|.*\n)+)", README)[1].splitlines()
+
+
+def test_every_row_of_the_readme_is_checked():
+    assert len(LINES) == len(ROWS)
+    assert all(any(line.startswith(f"| {name}") for name in ROWS) for line in LINES)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_readme_has_the_numbers_of_the_score_files(name):
+    """A seed's number was wrong in its last digit."""
+    [line] = [line for line in LINES if line.startswith(f"| {name}")]
+    _, _, _, _, returns, interval, opponents, _, _ = map(str.strip, line.split("|"))
+    ours, theirs = ROWS[name]
+    values, ends = last_returns(ours)
+    said = numbers(returns)
+    same = written(values, returns)
+    assert said == same or (len(set(same)) == 1 and said == same[:1])
+    assert numbers(interval) == written(ends, interval)
+    assert bool(opponents) == (theirs is not None)
+    if theirs is not None:
+        values, ends = last_returns(theirs)
+        assert numbers(opponents) == written(values if len(values) == 1 else ends, opponents)
+
+
+def numbers(cell):
+    """Numbers as they are written, without what stands in brackets."""
+    return re.findall(r"\d[\d,.]*", re.sub(r"\(.*?\)", "", cell))
+
+
+def written(values, cell):
+    """Numbers with as many decimals as those of a cell."""
+    decimals = len(numbers(cell)[0].partition(".")[2])
+    return [f"{value:,.{decimals}f}" for value in values]
+
+
+def last_returns(name):
+    """The last value of each seed, and the ends of the interval of their mean."""
+    if name == "crafter":
+        files = sorted((EVIDENCE / name).glob("*/achievements.json"))
+        values = [json.loads(path.read_text())["score"] for path in files]
+    else:
+        found = curves.own([str(EVIDENCE / name / "*")])
+        values = [curve.values[-1] for curve in sorted(found, key=lambda curve: int(curve.run))]
+    low, high = bootstrap.mean_intervals(np.array([values]), 2000)
+    return values, [float(low[0]), float(high[0])]
