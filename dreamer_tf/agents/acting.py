@@ -77,8 +77,7 @@ class CompiledPolicy:
         self._seed = seed
         self._evaluation_action = evaluation_action
         self._device = _check_device(device)
-        modules = (world_model.encoder, world_model.rssm, actor)
-        self._sources = [variable for module in modules for variable in module.variables]
+        self._sources = [*world_model.acting_variables, *actor.variables]
         with tf.device(self._device):
             self._copies = [tf.Variable(source.value) for source in self._sources]
             self._update = tf.Variable(tf.convert_to_tensor(updates))

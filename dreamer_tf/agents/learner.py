@@ -394,6 +394,6 @@ def _check_names(weights: list[keras.Variable]) -> None:
     for path, number in collections.Counter(weight.path for weight in weights).items():
         if number > 1:
             raise UserError(
-                f"Two weights are named {path}, and a checkpoint would lose one of them: give an "
-                "observation another name."
+                f"Two weights are named {path}, and a checkpoint would lose one of them: give the "
+                "layer of a part, or an observation, another name."
             )

@@ -20,13 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.behavior.actor import Actor
+from dreamer_tf.behavior.critic import Critic
 from dreamer_tf.behavior.returns import cumulative_weights, lambda_return
 from dreamer_tf.environments.factored import is_discrete
 from dreamer_tf.networks import layers
-from dreamer_tf.networks.distributions import unit_normal
-from dreamer_tf.networks.mlp import MLP
 from dreamer_tf.networks.module import Module
-from dreamer_tf.networks.parts import ActorPart, make_part
+from dreamer_tf.networks.parts import ActorPart, CriticPart, make_part
 from dreamer_tf.networks.schedules import FractionValue, NonNegativeValue, as_schedule, is_constant
 from dreamer_tf.networks.shapes import check_shape
 from dreamer_tf.settings.configurable import configurable
@@ -69,6 +68,7 @@ class ActorCritic(Module):
         slow_update_interval: PositiveInt = 100,
         slow_update_fraction: PositiveFraction = 1.0,
         actor: Callable[..., ActorPart] | None = None,
+        critic: Callable[..., CriticPart] | None = None,
     ):
         """Builds the networks.
 
@@ -95,6 +95,7 @@ class ActorCritic(Module):
           slow_update_interval: updates between copies to the target critic (Table D1: 100).
           slow_update_fraction: share of the critic in each such copy; 1 replaces the target.
           actor: makes an `ActorPart` of yours; `Actor` by default.
+          critic: makes a `CriticPart` of yours; `Critic` by default.
 
         Raises:
           UserError: a number is out of its range, an unknown baseline, or a part lacks a member.
@@ -124,8 +125,14 @@ class ActorCritic(Module):
             "ActorCritic.actor", actor or Actor, ActorPart, feature_size, action_space, **sizes
         )
         with gin.config_scope("critic"):
-            self.critic = MLP(feature_size, {"value": 1}, name="critic", **sizes)
-            self.target_critic = MLP(feature_size, {"value": 1}, name="target_critic", **sizes)
+            self.critic, self.target_critic = (
+                make_part(
+                    *("ActorCritic.critic", critic or Critic, CriticPart, feature_size),
+                    name=name,
+                    **sizes,
+                )
+                for name in ("critic", "target_critic")
+            )
         # The first targets come from a copy of the critic, not from unrelated random weights.
         self.copy_critic(1.0)
         self.slow_updates = tf.Variable(0, dtype=tf.int64)
@@ -232,9 +239,7 @@ class ActorCritic(Module):
             if self._stop_action_gradient:
                 action = tf.stop_gradient(action)
             # Any baseline that does not depend on the action leaves the mean gradient unchanged.
-            baseline = (
-                self._value(self.critic, features) if self._online_baseline else value[acting]
-            )
+            baseline = self.critic.value(features) if self._online_baseline else value[acting]
             advantage = tf.stop_gradient(target[1:] - baseline)
             terms["Reinforce"] = mixing * policy.log_prob(action) * advantage
         if self.uses_dynamics:
@@ -259,8 +264,8 @@ class ActorCritic(Module):
         Raises:
           ValueError: a term is not [H, N].
         """
-        mean = self._value(self.critic, tf.stop_gradient(trajectory.features[:-1]))
-        likelihood = unit_normal(mean, 0).log_prob(tf.stop_gradient(target))
+        features = tf.stop_gradient(trajectory.features[:-1])
+        likelihood, mean = self.critic.log_prob(features, tf.stop_gradient(target))
         weight = tf.stop_gradient(trajectory.weight[:-1])
         for name, term in (("log-likelihood", likelihood), ("weight", weight)):
             check_shape(f"ActorCritic.critic_loss: {name}", term, target.shape, "[H, N]")
@@ -268,7 +273,7 @@ class ActorCritic(Module):
 
     def value(self, features: tf.Tensor) -> tf.Tensor:
         """The target critic's value of each state: [..., F] -> [...] float32."""
-        return self._value(self.target_critic, features)
+        return self.target_critic.value(features)
 
     def update_target_critic(self) -> None:
         """Copies the critic every `slow_update_interval` calls; the first call copies fully."""
@@ -290,8 +295,3 @@ class ActorCritic(Module):
         )
         for source, target in pairs:
             target.value.assign(fraction * source.value + (1.0 - fraction) * target.value)
-
-    @staticmethod
-    def _value(critic: MLP, features: tf.Tensor) -> tf.Tensor:
-        """[..., F] -> [...] float32."""
-        return critic(features)["value"][..., 0]

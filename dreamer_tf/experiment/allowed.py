@@ -64,6 +64,7 @@ IMPORTING = {"Crafter": "crafter"}
 # Parameters that take references, and what they may refer to.
 REFERENCES = {
     "ActorCritic.actor": ("Actor",),
+    "ActorCritic.critic": ("Critic",),
     "ActorCritic.entropy_scale": _SCHEDULES,
     "ActorCritic.gradient_mixing": _SCHEDULES,
     "create_gym_environment.factory": ("Catch", "Crafter"),
@@ -79,6 +80,7 @@ REFERENCES = {
     "WorldModel.discount": _SCHEDULES,
     "WorldModel.encoder": ("Encoder",),
     "WorldModel.kl_scale": _SCHEDULES,
+    "WorldModel.rssm": ("RSSM",),
 }
 _AGENT = """stack_size gamma update_horizon min_replay_history update_period target_update_period
     epsilon_fn epsilon_train epsilon_eval epsilon_decay_period network optimizer loss_type kappa

@@ -59,9 +59,12 @@ def run(
             if match is None or logging.get_verbosity() >= logging.DEBUG:
                 raise
             problem = str(error).split("\n")[0].rstrip(".")
+            # Gin calls @Name() itself, without the arguments that a part is made with.
+            called = "missing" in problem and "argument" in problem
+            hint = f"where @{match[1]}() stands, try @{match[1]}; " if called else ""
             return _fail(
-                f"gin: a parameter of {match[1]} has a wrong value ({problem}); --verbosity=1 "
-                "shows where."
+                f"gin: a parameter of {match[1]} has a wrong value ({problem}); {hint}"
+                "--verbosity=1 shows where."
             )
 
     app.run(guarded, flags_parser=_parse_flags)

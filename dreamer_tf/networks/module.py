@@ -28,8 +28,8 @@ class Module:
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
-        """All Keras layers."""
-        return list(_find(list(vars(self).values())))
+        """All Keras layers, each of them once; an attribute may be another name of one."""
+        return list({id(layer): layer for layer in _find(list(vars(self).values()))}.values())
 
     @property
     def variables(self) -> list[keras.Variable]:

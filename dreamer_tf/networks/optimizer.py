@@ -137,6 +137,8 @@ class Optimizer:
         self.loss_scale = tf.Variable(initial_scale if loss_scaling else 1.0, dtype=tf.float32)
         self._good_steps = tf.Variable(0, dtype=tf.int64)
         self.skipped = tf.Variable(0, dtype=tf.int64)
+        # Paths of variables on which no loss depends, known as soon as a step has been traced.
+        self.untouched: set[str] = set()
 
     @property
     def state(self) -> dict[str, tf.Variable]:
@@ -163,6 +165,11 @@ class Optimizer:
         Returns:
           The norm before clipping, and whether the step was made.
         """
+        self.untouched |= {
+            variable.path
+            for gradient, variable in zip(gradients, self._variables, strict=True)
+            if gradient is None
+        }
         gradients = [
             tf.zeros(variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
             for gradient, variable in zip(gradients, self._variables, strict=True)

@@ -5,6 +5,7 @@
     WorldModel.decoder            (observation_space, features, rng=, ...)       DecoderPart
     WorldModel.heads['name']      (features, observation_space, rng=, ...)       HeadPart
     ActorCritic.actor             (features, action_space, rng=, precision=)     ActorPart
+    ActorCritic.critic            (features, name=, rng=, precision=)            CriticPart
 
 `features` is F. All weights come from `rng`, a NumPy generator, so that a run repeats. Weights need
 names that are unique, because a checkpoint stores them by name; `MLP` and `layers.dense` take one.
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from dreamer_tf.errors import UserError
-from dreamer_tf.networks.distributions import tfd
+from dreamer_tf.networks.distributions import tfd, unit_normal
 from dreamer_tf.networks.module import Module
 
 
@@ -130,6 +131,31 @@ class ActorPart(Module, abc.ABC):
         """
 
 
+class CriticPart(Module, abc.ABC):
+    """The value of states. Two are made, named 'critic' and 'target_critic'.
+
+    The second one is a copy that follows the first, weight by weight, so both have the same layers
+    in the same order.
+    """
+
+    @abc.abstractmethod
+    def value(self, features: tf.Tensor) -> tf.Tensor:
+        """What targets and baseline use: [..., F] -> [...] float32."""
+
+    def log_prob(self, features: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """How well targets are predicted (eq. 5): by default under a unit Normal.
+
+        Args:
+          features: [..., F], without gradients.
+          target: [...] lambda-returns, without gradients.
+
+        Returns:
+          Log-likelihoods [...], of which the weighted mean is maximized, and the values [...].
+        """
+        mean = self.value(features)
+        return unit_normal(mean, 0).log_prob(target), mean
+
+
 def make_part(
     parameter: str, make: Callable[..., Any], kind: Any, *arguments: Any, **settings: Any
 ) -> Any:
@@ -145,6 +171,12 @@ def make_part(
     Raises:
       UserError: it is of another kind, lacks an attribute, or takes other arguments.
     """
+    if inspect.isabstract(make):
+        lacking = ", ".join(sorted(make.__abstractmethods__))  # type: ignore[attr-defined]
+        raise UserError(
+            f"{parameter}: {make.__name__} has no {lacking}: define it, as "
+            f"{kind.__module__}.{kind.__name__} says."
+        )
     try:
         inspect.signature(make).bind(*arguments, **settings)
     except TypeError as error:

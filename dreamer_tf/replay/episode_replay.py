@@ -23,7 +23,13 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.replay import integrity, staging
 from dreamer_tf.replay.integrity import Checksums, SavedReplay
 from dreamer_tf.replay.ring import Field, Ring
-from dreamer_tf.replay.sampling import Sampling, UniformSampling
+from dreamer_tf.replay.sampling import (
+    Sampling,
+    UniformSampling,
+    check_plan,
+    draw,
+    saved_state,
+)
 from dreamer_tf.replay.streams import Segment, Stream, as_segment, say_gaps
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import AtLeastTwo, NonNegativeInt, PositiveInt, Size
@@ -109,6 +115,7 @@ class EpisodeReplay:
         self.batch_size = batch_size // workers
         self.sequence_length = sequence_length
         self._sampling = sampling or UniformSampling()
+        saved_state(self._sampling)  # fails now rather than at the first checkpoint
         self._rng = np.random.default_rng(seed)
         self._streams = [Stream(capacity // num_streams) for _ in range(num_streams)]
         self._action_space = action_space
@@ -279,7 +286,7 @@ class EpisodeReplay:
         return {
             "streams": [stream.state() for stream in self._streams],
             "rng": self._rng.bit_generator.state,
-            "sampling": self._sampling.state(),
+            "sampling": saved_state(self._sampling),
             "plan": plan,
             integrity.CHECKSUMS: self._checksums.state(self._streams),
         }
@@ -300,7 +307,7 @@ class EpisodeReplay:
         copy.deepcopy(self._sampling).restore(state["sampling"])
         if saved.plan is not None:
             plan = [[as_segment(segment) for segment in row] for row in saved.plan]
-            self._check_plan(plan, streams)
+            check_plan(plan, streams, self.sequence_length, self.batch_size)
         if saved.checksums is not None:
             Checksums(self._ring, len(streams)).restore(state[integrity.CHECKSUMS], streams)
 
@@ -351,7 +358,7 @@ class EpisodeReplay:
         self._plan = None
         if state["plan"] is not None:
             plan = [[as_segment(segment) for segment in row] for row in state["plan"]]
-            self._check_plan(plan, self._streams)
+            check_plan(plan, self._streams, self.sequence_length, self.batch_size)
             lost = any(self._is_lost(segment) for row in plan for segment in row)
             self._plan = self._draw() if lost else plan
         if not self._read_only:
@@ -385,16 +392,6 @@ class EpisodeReplay:
                 "copy, or choose another --base_dir."
             ) from damage
 
-    def _check_plan(self, plan: Plan, streams: list[Stream]) -> None:
-        """Raises a ValueError if the plan is not one for a batch of this replay."""
-        lengths = [sum(segment.length for segment in row) for row in plan]
-        if lengths != [self.sequence_length] * self.batch_size:
-            raise ValueError(f"a batch of sequences with {lengths} steps")
-        for segment in (segment for row in plan for segment in row):
-            count = streams[segment.stream].count if segment.stream >= 0 else 0
-            if segment.length < 1 or not 0 <= segment.start <= count - segment.length:
-                raise ValueError(f"a sequence of steps that are not stored, {tuple(segment)}")
-
     def _is_lost(self, segment: Segment) -> bool:
         return segment.start < self._streams[segment.stream].lost
 
@@ -409,7 +406,7 @@ class EpisodeReplay:
         self._ring.close()
 
     def _draw(self) -> Plan | None:
-        return self._sampling.draw(self._streams, self.sequence_length, self.batch_size, self._rng)
+        return draw(self._sampling, self._streams, self.sequence_length, self.batch_size, self._rng)
 
     def _submit(self) -> None:
         self._pending = None

@@ -1,6 +1,7 @@
 """Which stored steps make a training sequence (paper 2.1, "Experience dataset")."""
 
-from typing import Protocol
+import json
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,11 +30,72 @@ class Sampling(Protocol):
           stored.
         """
 
-    def state(self) -> list[list[int]]:
-        """What a checkpoint must hold, JSON-compatible."""
+    def state(self) -> list[Any]:
+        """What a checkpoint must hold: a list of what JSON can hold."""
 
-    def restore(self, state: list[list[int]]) -> None:
+    def restore(self, state: list[Any]) -> None:
         """Returns to a stored state."""
+
+
+def draw(
+    rule: Sampling, streams: list[Stream], length: int, count: int, rng: np.random.Generator
+) -> list[list[Segment]] | None:
+    """Draws sequences with a rule, which may be a user's; arguments as for `Sampling.draw`.
+
+    Raises:
+      UserError: the rule returned something else than such sequences.
+    """
+    plan = rule.draw(streams, length, count, rng)
+    if plan is not None:
+        try:
+            check_plan(plan, streams, length, count)
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"EpisodeReplay.sampling: {type(rule).__name__}.draw returned {error}, but must "
+                f"return {count} lists of segments with {length} stored steps each, or None."
+            ) from error
+    return plan
+
+
+def check_plan(plan: list[list[Segment]], streams: list[Stream], length: int, count: int) -> None:
+    """Checks that a plan is one for a batch.
+
+    Args:
+      plan: segments of each sequence.
+      streams: what is stored.
+      length: T, steps of a sequence.
+      count: B, number of sequences.
+
+    Raises:
+      ValueError: another length or number, or steps that are not stored.
+    """
+    lengths = [sum(segment.length for segment in row) for row in plan]
+    if lengths != [length] * count:
+        raise ValueError(f"a batch of sequences with {lengths} steps")
+    for segment in (segment for row in plan for segment in row):
+        stored = streams[segment.stream].count if segment.stream >= 0 else 0
+        if segment.length < 1 or not 0 <= segment.start <= stored - segment.length:
+            raise ValueError(f"a sequence of steps that are not stored, {tuple(segment)}")
+
+
+def saved_state(rule: Sampling) -> list[Any]:
+    """The state of a rule, as a checkpoint can hold it.
+
+    Raises:
+      UserError: a resume could not read it.
+    """
+    state = rule.state()
+    try:
+        json.dumps(state)
+        held = isinstance(state, list)
+    except (TypeError, ValueError, RecursionError):
+        held = False
+    if not held:
+        raise UserError(
+            f"EpisodeReplay.sampling: {type(rule).__name__}.state returned {state!r:.100}, but "
+            "must return a list of what JSON can hold."
+        )
+    return state
 
 
 @configurable

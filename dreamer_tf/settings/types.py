@@ -78,9 +78,12 @@ def _fits(value: Any, kind: Any) -> bool:
             _fits(name, members[0]) and _fits(item, members[1]) for name, item in value.items()
         )
     if _is_other_class(origin):
-        # An interface that is not checked at run time: what lacks a member fails where it is used.
         if getattr(origin, "_is_protocol", False):
-            return not isinstance(value, (bool, int, float, str, bytes, type(None)))
+            if "__call__" in vars(origin):
+                return callable(value)
+            # A class has the functions of its objects: @Name where @Name() is meant.
+            members = interface_members(origin)
+            return not isinstance(value, type) and all(hasattr(value, name) for name in members)
         return isinstance(value, origin)
     if isinstance(value, float) and not math.isfinite(value):
         return False
@@ -89,6 +92,13 @@ def _fits(value: Any, kind: Any) -> bool:
     except (msgspec.ValidationError, UnicodeError):  # half of a surrogate pair is no text
         return False
     return True
+
+
+def interface_members(interface: type) -> list[str]:
+    """Names of the attributes and functions of a `Protocol`, sorted."""
+    functions = (name for name, value in vars(interface).items() if callable(value))
+    names = {*functions, *vars(interface).get("__annotations__", {})}
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def _is_callable(kind: Any) -> bool:
@@ -133,6 +143,9 @@ def describe(kind: Any) -> str:
         return names[kind]
     if origin is not None or not isinstance(kind, type):
         return "a function or class, as in @name"
+    if getattr(kind, "_is_protocol", False):
+        *first, last = interface_members(kind)
+        return f"an object with {', '.join(first)} and {last}, as in @My{kind.__name__}()"
     return f"an object as in @{kind.__name__}()"
 
 

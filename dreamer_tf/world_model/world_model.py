@@ -1,10 +1,12 @@
 """The world model and its loss (paper 2.1, eq. 2)."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import gin
 import gymnasium
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -54,6 +56,8 @@ class WorldModelOutputs(NamedTuple):
 class WorldModel(Module):
     """Encoder, RSSM and the image, reward and discount predictors (eq. 1)."""
 
+    encoder: EncoderPart
+
     def __init__(
         self,
         observation_space: gymnasium.spaces.Dict,
@@ -77,6 +81,7 @@ class WorldModel(Module):
             "discount",
         ),
         encoder: Callable[..., EncoderPart] | None = None,
+        rssm: Callable[..., RSSM] | None = None,
         decoder: Callable[..., DecoderPart] | None = None,
         heads: dict[str, Callable[..., HeadPart]] | None = None,
         losses: dict[str, Callable[..., tf.Tensor]] | None = None,
@@ -104,6 +109,7 @@ class WorldModel(Module):
           gradient_heads: which of 'image', 'reward', 'discount' send gradients into the features
             (Table 2: no image gradients, no reward gradients).
           encoder: makes an `EncoderPart` of yours; `Encoder` by default.
+          rssm: makes a recurrent model of yours, of a class derived from `RSSM`.
           decoder: makes a `DecoderPart` of yours; `Decoder` by default.
           heads: make a `HeadPart` each, by the name of the loss. One named 'reward' takes the place
             of the reward head.
@@ -120,24 +126,22 @@ class WorldModel(Module):
         self._discount = as_schedule(discount, "WorldModel.discount", 1.0)
         self._kl_scale = as_schedule(kl_scale, "WorldModel.kl_scale")
         self._kl_balance = kl_balance
-        self._free_nats = free_nats
-        self._free_average = free_average
+        self._free_nats, self._free_average = free_nats, free_average
         self.reward_transform = reward_transform
         self.predict_discount = predict_discount
         self._reward_transform = _REWARD_TRANSFORMS[reward_transform]
         self._gradient_heads = tuple(gradient_heads)
         # All modules draw their weights from one generator: their order is part of every result.
         sizes = {"rng": rng, "precision": precision}
-        self.encoder: EncoderPart = make_part(
-            "WorldModel.encoder", encoder or Encoder, EncoderPart, observation_space, **sizes
-        )
-        self.rssm = RSSM(self.encoder.size, action_size(action_space), **sizes)
+        new: Callable[..., Any] = functools.partial(make_part, **sizes)
+        actions = action_size(action_space)
+        self.encoder = new("WorldModel.encoder", encoder or Encoder, EncoderPart, observation_space)
+        self.rssm: RSSM = new("WorldModel.rssm", rssm or RSSM, RSSM, self.encoder.size, actions)
         self.feature_size = self.rssm.feature_size
         self.mask_entries = has_mask(observation_space, action_space) * mask_size(action_space)
         predicted = _predicted(observation_space, self.mask_entries)
-        self.decoder: DecoderPart = make_part(
-            *("WorldModel.decoder", decoder or Decoder, DecoderPart, predicted, self.feature_size),
-            **sizes,
+        self.decoder: DecoderPart = new(
+            "WorldModel.decoder", decoder or Decoder, DecoderPart, predicted, self.feature_size
         )
         self._reward = self._head("reward", "mean", "reward" not in (heads or {}), **sizes)
         self._discount_head = self._head("discount", "logit", predict_discount, **sizes)
@@ -154,6 +158,26 @@ class WorldModel(Module):
             return None
         with gin.config_scope(name):
             return MLP(self.feature_size, {output: int(size)}, name=name, **sizes)
+
+    def _embed(self, flat: dict[str, tf.Tensor], size: int, length: int) -> tf.Tensor:
+        """Embeddings [B, T, E] of observations [B*T, ...]."""
+        embedding, shape = self.encoder(flat), [size * length, self.encoder.size]
+        # Another shape could be reshaped, and would mix the steps.
+        check_shape("WorldModel.encoder: the embedding", embedding, shape, "[B*T, E]")
+        return tf.reshape(embedding, [size, length, self.encoder.size])
+
+    @property
+    def acting_variables(self) -> list[keras.Variable]:
+        """What the policy needs: everything but what only predicts.
+
+        A class of yours may use weights of its own in `preprocess_observation`.
+        """
+        predicts = (self.decoder, self._reward, self._discount_head, self._mask_head)
+        others = [*predicts, *self._added.heads.values()]
+        left_out = {
+            id(variable) for module in others if module is not None for variable in module.variables
+        }
+        return [variable for variable in self.variables if id(variable) not in left_out]
 
     def preprocess(self, batch: Batch) -> Batch:
         """Scales bytes and bits to [-0.5, 0.5] and transforms rewards; the rest passes through."""
@@ -218,7 +242,7 @@ class WorldModel(Module):
         data = self.preprocess(batch)
         size, length = batch.reward.shape
         flat = {key: _merge(value) for key, value in data.observation.items()}  # [B*T, ...]
-        embedding = tf.reshape(self.encoder(flat), [size, length, self.encoder.size])  # [B, T, E]
+        embedding = self._embed(flat, size, length)
         states, posterior, prior = self.rssm.observe(
             embedding,
             data.action,
@@ -267,7 +291,7 @@ class WorldModel(Module):
         truth = self.preprocess_observation(batch.observation)
         size, length = batch.reward.shape
         flat = {key: _merge(value[:, :context]) for key, value in truth.items()}
-        embedding = tf.reshape(self.encoder(flat), [size, context, self.encoder.size])
+        embedding = self._embed(flat, size, context)
         states, *_ = self.rssm.observe(
             embedding,
             batch.action[:, :context],

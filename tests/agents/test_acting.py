@@ -8,8 +8,11 @@ import tensorflow as tf
 from dreamer_tf.agents.learner import Learner
 from dreamer_tf.environments.factored import FactoredActions
 from dreamer_tf.errors import UserError
+from dreamer_tf.networks import layers
 from dreamer_tf.networks.schedules import linear_schedule
+from dreamer_tf.world_model.world_model import WorldModel
 from tests.small_models import configure, make_learner, sequences
+from tests.small_models import settings as small_settings
 
 N = 3
 BOX = gymnasium.spaces.Box(-1.0, 1.0, (2,))
@@ -211,3 +214,24 @@ def test_the_mask_is_learned_by_a_head_of_its_own():
     )
     losses = [float(learner.update(batch)["action_mask_loss"]) for _ in range(40)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+class Normalizing(WorldModel):
+    """Preprocesses with a weight of its own."""
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.norm = layers.dense(3, 3, name="norm", **small_settings())
+
+
+def test_the_policy_has_copies_of_all_that_it_may_use():
+    """Only those of encoder, RSSM and actor were copied, so an update changed others meanwhile."""
+    configure()
+    learner = make_learner(world_model=Normalizing)
+    copied = {id(variable) for variable in learner.acting._sources}
+    model = learner.world_model
+    for part in (model.encoder, model.rssm, learner.actor_critic.actor, model.norm):
+        used = part.variables
+        assert used and all(id(variable) in copied for variable in used)
+    for part in (model.decoder, model._reward, model._discount_head):
+        assert not any(id(variable) in copied for variable in part.variables)

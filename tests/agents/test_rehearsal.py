@@ -8,8 +8,10 @@ import tensorflow as tf
 from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import launch
 from dreamer_tf.experiment.runner import DreamerRunner
+from dreamer_tf.networks import layers
 from dreamer_tf.networks.parts import EncoderPart
 from dreamer_tf.settings.configurable import configurable
+from dreamer_tf.world_model.rssm import RSSM
 from tests.helpers import ScriptedEnvironment
 from tests.small_models import configure, everything, make_agent
 
@@ -115,3 +117,69 @@ def test_a_run_that_has_learned_is_not_rehearsed(tmp_path):
     runner.run_experiment()
     launch.rehearse(runner)
     assert calls == [1]
+
+
+@configurable
+class ForgetfulEncoder(EncoderPart):
+    """A layer that nothing uses."""
+
+    def __init__(self, observation_space, *, rng, precision):
+        super().__init__(precision)
+        sizes = {"rng": rng, "precision": precision}
+        self._used, self._forgotten = (
+            layers.dense(3, 4, name=name, **sizes) for name in ("used", "forgotten")
+        )
+        self.size = 4
+
+    def __call__(self, observation):
+        return self._used(observation["vector"])
+
+
+@configurable
+class WideEncoder(ForgetfulEncoder):
+    """Returns more numbers than it says."""
+
+    def __call__(self, observation):
+        return tf.concat([self._used(observation["vector"]), observation["vector"]], -1)
+
+
+@configurable
+class HalfRSSM(RSSM):
+    """Acts with another recurrent model than the one that is trained."""
+
+    def _recur(self, state, action):
+        return super()._recur(state, action) + 1.0
+
+
+@configurable
+class WholeRSSM(RSSM):
+    """All functions follow another recurrent model."""
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self._cell.gates = lambda joint, deter, gates=self._cell.gates: gates(joint, deter) * 0.5
+
+
+@pytest.mark.parametrize(
+    ("binding", "words"),
+    [
+        ("WorldModel.encoder = @ForgetfulEncoder", r"No loss depends on the weight 'forgotten/"),
+        ("WorldModel.encoder = @WideEncoder", r"the embedding is \(.*, 7\), but must be \(.*, 4\)"),
+        ("WorldModel.rssm = @HalfRSSM", r"HalfRSSM.observe and .observe_step make different"),
+    ],
+)
+def test_parts_that_would_learn_something_else_are_refused(tmp_path, binding, words):
+    """They trained, and nobody noticed."""
+    configure(binding)
+    agent = make_agent(tmp_path)
+    with pytest.raises(UserError, match=words):
+        agent.rehearse()
+    agent.close()
+
+
+def test_an_rssm_of_ones_own_passes(tmp_path):
+    configure("WorldModel.rssm = @WholeRSSM")
+    agent = make_agent(tmp_path)
+    agent.rehearse()
+    assert isinstance(agent.learner.world_model.rssm, WholeRSSM)
+    agent.close()

@@ -84,7 +84,7 @@ def test_targets_are_lambda_returns_of_the_target_critic():
         variable.assign(variable.value + 1.0)  # must not matter
     _, found = imagine(model, behavior)
     value, target = behavior.values_and_targets(found, UPDATE)
-    expected = behavior.target_critic(found.features)["value"][..., 0]
+    expected = behavior.target_critic.value(found.features)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     returns = lambda_return(
         found.reward[:-1], expected[:-1], found.discount[:-1], expected[-1], 0.7
@@ -146,7 +146,7 @@ def test_the_online_critic_can_be_the_baseline(literal):
     for t in range(H - 1):
         at = t + literal
         features = trajectory.features[at]
-        baseline = behavior.critic(features)["value"][..., 0]
+        baseline = behavior.critic.value(features)
         advantage = target[t + 1] - baseline
         reinforce = behavior.actor(features).log_prob(trajectory.action[at]) * advantage
         expected.append(trajectory.weight[at] * reinforce)
@@ -162,7 +162,7 @@ def test_critic_loss_is_equation_5():
     model, behavior = make()
     trajectory, _, target = random_trajectory(model.feature_size)
     loss, mean = behavior.critic_loss(trajectory, target)
-    expected = behavior.critic(trajectory.features[:-1])["value"][..., 0]
+    expected = behavior.critic.value(trajectory.features[:-1])
     np.testing.assert_allclose(mean, expected, rtol=1e-5)
     error = 0.5 * (expected - target) ** 2 + 0.5 * np.log(2 * np.pi)
     assert float(loss) == pytest.approx(np.mean(trajectory.weight[:-1] * error), rel=1e-4)

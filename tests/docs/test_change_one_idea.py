@@ -127,3 +127,16 @@ def test_an_agent_of_ones_own_from_dopamine_learns_and_resumes_exactly(ideas, tm
     )
     assert 0.0 < np.abs(online - target).max() < 0.1  # it follows, a step behind
     assert_same(*found)
+
+
+def test_targets_are_those_of_the_smaller_critic(ideas):
+    learner, _ = updated("twin_critics")
+    behavior = learner.actor_critic
+    features = np.random.default_rng(0).normal(size=(5, learner.world_model.feature_size))
+    features = features.astype(np.float32)
+    first, second = (twin.value(features).numpy() for twin in behavior.target_critic.twins)
+    assert (first != second).all()
+    np.testing.assert_array_equal(behavior.value(features), np.minimum(first, second))
+    fresh = Learner(IMAGES, gymnasium.spaces.Discrete(3), seed=0).actor_critic
+    for twin, before in zip(behavior.critic.twins, fresh.critic.twins, strict=True):
+        assert (twin.value(features).numpy() != before.value(features).numpy()).all()  # both learn

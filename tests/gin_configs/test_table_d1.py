@@ -101,7 +101,8 @@ def test_the_parts_have_the_values_of_table_d1():
     assert behavior.horizon == 15 and behavior._lambda == 0.95 and behavior._interval == 100
     assert float(behavior._mixing(UPDATE)) == 1.0
     assert float(behavior._entropy_scale(UPDATE)) == pytest.approx(1e-3)
-    for network in (model._reward, model._discount_head, behavior.actor._mlp, behavior.critic):
+    heads = (model._reward, model._discount_head)
+    for network in (*heads, behavior.actor._mlp, behavior.critic._mlp):
         assert [layer.units for layer in network._hidden] == [400] * 4
 
 
@@ -112,4 +113,4 @@ def test_a_bound_value_reaches_the_parts():
     found = learner()
     assert found.world_model.rssm.units == 24 and found.actor_critic._lambda == 0.5
     assert found.optimizers["actor"]._clip == 7.0
-    assert [layer.units for layer in found.actor_critic.critic._hidden] == [8] * 4
+    assert [layer.units for layer in found.actor_critic.critic._mlp._hidden] == [8] * 4

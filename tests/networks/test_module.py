@@ -38,3 +38,10 @@ def test_frozen_layers_have_variables_but_no_trainable_ones():
 
 def test_compute_dtype_is_that_of_the_precision():
     assert Whole().compute_dtype == "float16" and Part().compute_dtype == "float32"
+
+
+def test_another_name_of_a_layer_is_no_second_layer():
+    """Its weights were said to have the name of another weight, or of an observation."""
+    module = Whole()
+    module.alias, module.all = module.part, [module.last_name]
+    assert [layer.name for layer in module.layers] == ["z", "a", "b", "c", "part"]

@@ -33,6 +33,7 @@ def test_a_part_that_fits_is_made():
     ("maker", "kind", "words"),
     [
         (Unsized, EncoderPart, r"WorldModel\.encoder: Unsized has no size: set it in __init__"),
+        (EncoderPart, EncoderPart, r"WorldModel\.encoder: EncoderPart has no __call__: define it"),
         (Sized, DecoderPart, "makes a Sized, but must make a DecoderPart: derive its class from"),
         (lambda space: 3, ActorPart, "<lambda> cannot be called as .*change its arguments"),
     ],

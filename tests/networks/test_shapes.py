@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.networks.shapes import check_shape
 
 
@@ -27,3 +28,9 @@ def test_an_unknown_size_is_accepted():
         return tensor
 
     assert checked(tf.zeros([3, 5])).shape == (3, 5)
+
+
+def test_a_wrong_shape_is_an_error_of_the_user():
+    """It comes from a part of theirs."""
+    with pytest.raises(UserError, match="but must be"):
+        check_shape("kl", tf.zeros([3, 1]), (3, 5), "[B, T]")

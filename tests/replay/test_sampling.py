@@ -130,3 +130,44 @@ def test_uniform_sampling_draws_the_running_episode_by_its_length():
     drawn = UniformSampling().draw([stream], 10, 4000, np.random.default_rng(0))
     late = sum(piece.start >= 600 for [piece] in drawn)
     assert abs(late / 4000 - 0.25) < 0.03
+
+
+class Rule(UniformSampling):
+    """The rule of a user, with a mistake."""
+
+    def __init__(self, change=lambda plan: plan, state=()):
+        super().__init__()
+        self.change, self.saved = change, state
+
+    def draw(self, *arguments):
+        return self.change(super().draw(*arguments))
+
+    def state(self):
+        return self.saved
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan[1:],
+        lambda plan: [[segment._replace(length=3) for segment in row] for row in plan],
+        lambda plan: [[segment._replace(start=10**6) for segment in row] for row in plan],
+        lambda plan: [[segment._replace(stream=7) for segment in row] for row in plan],
+        lambda plan: [3] * len(plan),
+        lambda plan: 3,
+    ],
+)
+def test_sequences_that_cannot_be_read_are_the_fault_of_the_rule(tmp_path, change):
+    """They ended in pages of TensorFlow's signatures, after the random start."""
+    replay = make(tmp_path, sampling=Rule(change, []))
+    add_episode(replay, 40)
+    with pytest.raises(UserError, match=r"EpisodeReplay.sampling: Rule.draw returned .*8 lists of"):
+        replay.sample()
+    replay.close()
+
+
+@pytest.mark.parametrize("state", [{"n": 5}, None, [np.int64(3)], [{1, 2}]])
+def test_a_state_that_no_checkpoint_can_hold_is_refused_at_once(tmp_path, state):
+    """Every checkpoint was written, and none could be read again."""
+    with pytest.raises(UserError, match=r"Rule.state returned .*must return a list of what JSON"):
+        make(tmp_path, sampling=Rule(state=state))

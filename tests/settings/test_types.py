@@ -1,7 +1,7 @@
 """What fits a type, and how a type is described."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pytest
@@ -69,3 +69,27 @@ def test_what_fits_is_no_problem(value, kind):
 )
 def test_what_does_not_fit_is_described(value, kind, expected):
     assert problem(value, kind).startswith(expected)
+
+
+class Interface(Protocol):
+    size: int
+
+    def draw(self) -> int: ...
+
+
+class Fitting:
+    size = 3
+
+    def draw(self):
+        return 3
+
+
+class Lacking:
+    size = 3
+
+
+@pytest.mark.parametrize("value", [Fitting, Lacking(), 3, "draw", object()])
+def test_an_object_needs_the_members_of_its_interface(value):
+    """One that lacked a member ended in a traceback, hours later."""
+    assert problem(Fitting(), Interface) is None
+    assert problem(value, Interface) == "an object with draw and size, as in @MyInterface()"
