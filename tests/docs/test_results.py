@@ -48,8 +48,8 @@ ROWS = {
     "Crafter's score": ("crafter", None),
     "Cart-pole balance": ("cartpole_balance", None),
     "Cart-pole swing-up": ("cartpole_swingup", None),
-    "Kung-Fu Master": ("kung_fu_master", None),
-    "Road Runner": ("road_runner", "road_runner_rainbow"),
+    "Kung-Fu Master": ("kung_fu_master", "kung_fu_master_rainbow"),
+    "Road Runner": ("road_runner", "road_runner_drq_eps"),
 }
 README = (PAGE.parents[1] / "README.md").read_text()
 LINES = re.search(r"\| task \| configuration .*\n\|[-|]+\|\n((?:\|.*\n)+)", README)[1].splitlines()

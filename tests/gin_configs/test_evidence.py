@@ -21,6 +21,10 @@ CONFIGURED = {
     "cartpole_swingup": (["dmc_proprio.gin"], []),
     "crafter": (["crafter_small.gin"], []),
     "kung_fu_master": (["quickstart.gin"], []),
+    "kung_fu_master_rainbow": (
+        ["rainbow.gin", "base/atari_100k.gin"],
+        ["DreamerRunner.evaluation_episodes=5"],
+    ),
     "minatar_breakout": (["minatar.gin"], []),
     "minatar_spaceinvaders": (["minatar.gin"], []),
     "minatar_asterix_rainbow": (["minatar_rainbow.gin"], []),
@@ -33,6 +37,7 @@ CONFIGURED = {
     "minigrid_empty_rainbow": (["minigrid_rainbow.gin"], []),
     "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
     "road_runner_rainbow": (["rainbow.gin", "base/atari_100k.gin"], []),
+    "road_runner_drq_eps": (["drq_eps.gin"], []),
     "road_runner_iqn": (["implicit_quantile.gin", "base/atari_100k.gin"], SAMPLES),
 }
 
