@@ -79,7 +79,7 @@ def _fits(value: Any, kind: Any) -> bool:
         )
     if _is_other_class(origin):
         if getattr(origin, "_is_protocol", False):
-            if "__call__" in vars(origin):
+            if _is_callable(origin):
                 return callable(value)
             # A class has the functions of its objects: @Name where @Name() is meant.
             members = interface_members(origin)
@@ -102,7 +102,8 @@ def interface_members(interface: type) -> list[str]:
 
 
 def _is_callable(kind: Any) -> bool:
-    return collections.abc.Callable in (kind, typing.get_origin(kind))
+    called = getattr(kind, "_is_protocol", False) and "__call__" in vars(kind)
+    return called or collections.abc.Callable in (kind, typing.get_origin(kind))
 
 
 def _is_union(kind: Any) -> bool:
@@ -141,11 +142,12 @@ def describe(kind: Any) -> str:
     }
     if kind in names:
         return names[kind]
-    if origin is not None or not isinstance(kind, type):
+    if origin is not None or not isinstance(kind, type) or _is_callable(kind):
         return "a function or class, as in @name"
     if getattr(kind, "_is_protocol", False):
         *first, last = interface_members(kind)
-        return f"an object with {', '.join(first)} and {last}, as in @My{kind.__name__}()"
+        members = " and ".join(filter(None, (", ".join(first), last)))
+        return f"an object with {members}, as in @My{kind.__name__}()"
     return f"an object as in @{kind.__name__}()"
 
 

@@ -1,4 +1,4 @@
-"""An agent of one's own from one of Dopamine's: its target network follows in every step."""
+"""An agent of one's own from one of Dopamine's: its target network follows in every update."""
 
 import gin
 import jax

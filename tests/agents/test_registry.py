@@ -28,3 +28,9 @@ def test_a_class_that_is_no_agent_is_refused_before_it_is_made():
     """Its constructor failed first, and the message blamed a gin binding."""
     with pytest.raises(UserError, match=r"makes a dict, but must make an agent: derive.*Dopamine"):
         create_agent(DopamineEnvironment(ScriptedEnvironment()), None, 0, agent=dict)
+
+
+def test_a_number_in_the_place_of_an_agent_is_told():
+    gin.bind_parameter("dreamer_tf.create_agent.agent", 3)
+    with pytest.raises(UserError, match=r"create_agent.agent is 3, but must be a function or cla"):
+        create_agent(DopamineEnvironment(ScriptedEnvironment()), None, 0)

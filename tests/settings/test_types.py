@@ -93,3 +93,19 @@ def test_an_object_needs_the_members_of_its_interface(value):
     """One that lacked a member ended in a traceback, hours later."""
     assert problem(Fitting(), Interface) is None
     assert problem(value, Interface) == "an object with draw and size, as in @MyInterface()"
+
+
+class Maker(Protocol):
+    def __call__(self, size: int) -> int: ...
+
+
+class Single(Protocol):
+    def draw(self) -> int: ...
+
+
+def test_an_interface_that_is_called_takes_functions_and_classes():
+    """Its description had no members to name, and failed."""
+    assert problem(Fitting, Maker) is None and problem(print, Maker) is None
+    assert problem(3, Maker) == "a function or class, as in @name"
+    assert problem(3, Maker | None) == "a function or class, as in @name or None"
+    assert problem(3, Single) == "an object with draw, as in @MySingle()"
