@@ -100,8 +100,7 @@ class Home:
     def names(self) -> dict[str, str]:
         """The recorded names of environments; empty if there are none."""
         with contextlib.suppress(*_UNREADABLE):
-            found = json.loads(read_bytes(self.directory / _REQUEST, _MOST_BYTES))
-            return msgspec.convert(found[_NAMES], dict[str, str])
+            return msgspec.convert(self._recorded()[_NAMES], dict[str, str])
         return {}
 
     def request(self) -> Request:
@@ -110,17 +109,19 @@ class Home:
         Raises:
           UserError: it cannot be read.
         """
-        path = self.directory / _REQUEST
         try:
-            found = json.loads(read_bytes(path, _MOST_BYTES))
+            found = self._recorded()
             whole = Request(found["configs"])._asdict()
             values = [found.get(key, default) for key, default in whole.items()]
             return msgspec.convert(values, Request)._replace(root=self.root)
         except _UNREADABLE as error:
             raise UserError(
-                f"{path} cannot be read ({error}): name the sweep by its --configs, --games and "
-                "--vary instead."
+                f"{self.directory / _REQUEST} cannot be read ({error}): name the sweep by its "
+                "--configs, --games and --vary instead."
             ) from error
+
+    def _recorded(self) -> Any:
+        return json.loads(read_bytes(self.directory / _REQUEST, _MOST_BYTES))
 
     def log(self, run: Run) -> str:
         """File of the output of a run."""
