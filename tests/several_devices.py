@@ -63,6 +63,16 @@ def learn(path, updates, *bindings):
     )
 
 
+def learn_with_momentum(path):
+    """Three updates with an optimizer rule from outside."""
+    import gin
+
+    from tests.networks.test_update_rules import Momentum
+
+    gin.external_configurable(Momentum, module="tests_of_rules")
+    learn(path, 3, "Optimizer.rule=@tests_of_rules.Momentum")
+
+
 def planes(path):
     """Two updates; stores the log-odds that the decoder begins with."""
     from tests.small_models import configure, make_learner, sequences
@@ -175,7 +185,7 @@ def main(count, function, *arguments):
 
     several = {"strategy": "mirrored", "devices": int(count)} if int(count) > 1 else {}
     configure_devices(gpu=None, cpu_threads=1, **several)
-    functions = (learn, planes, skip, gradients, noise, restored)
+    functions = (learn, learn_with_momentum, planes, skip, gradients, noise, restored)
     {known.__name__: known for known in functions}[function](*arguments)
 
 

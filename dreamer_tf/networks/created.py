@@ -45,7 +45,8 @@ def check_saved(created: Iterable[tf.Variable], saved: Iterable[tf.Variable]) ->
             raise UserError(
                 f"The weight '{variable.name}' is in no layer that the agent knows, so nothing "
                 "would train or save it: make it in a Keras layer, and assign the layer to an "
-                "attribute of a class derived from dreamer_tf.networks.module.Module."
+                "attribute of a class derived from dreamer_tf.networks.module.Module. An "
+                "Optimizer.rule remembers in SLOTS."
             )
 
 

@@ -1,5 +1,6 @@
-"""Adam as DreamerV2 uses it: clipping, decoupled weight decay, loss scaling for float16."""
+"""One step of training: clipping, decoupled weight decay, loss scaling for float16, and Adam."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import gin
@@ -7,7 +8,9 @@ import keras
 import tensorflow as tf
 
 from dreamer_tf.networks import replicas
+from dreamer_tf.networks.parts import make_part
 from dreamer_tf.networks.schedules import NonNegativeValue, as_schedule
+from dreamer_tf.networks.update_rules import Adam, UpdateRule
 from dreamer_tf.settings.configurable import configurable
 from dreamer_tf.settings.types import (
     BelowOne,
@@ -16,65 +19,6 @@ from dreamer_tf.settings.types import (
     PositiveFloat,
     PositiveInt,
 )
-
-
-class _DecoupledAdam:
-    """Adam with a weight decay that the learning rate does not scale, as one kernel per weight.
-
-    Its state is made of plain variables without aggregation: every replica of tf.distribute then
-    updates its own copy. Keras's optimizers cannot do that inside of `tf.cond`.
-    """
-
-    def __init__(
-        self,
-        variables: list[keras.Variable],
-        epsilon: float,
-        decay: float,
-        betas: tuple[float, float],
-    ):
-        self.epsilon, self.decay, self.betas = epsilon, decay, betas
-        self._variables = variables
-        self.iterations = tf.Variable(0, dtype=tf.int64)
-        self.learning_rate = tf.Variable(0.0, dtype=tf.float32)  # of the newest step
-        # Moments exist before the first step, so that a checkpoint of update 0 is complete.
-        self._moments = [
-            tuple(tf.Variable(tf.zeros(variable.shape)) for _ in ("momentum", "velocity"))
-            for variable in variables
-        ]
-
-    @property
-    def state(self) -> dict[str, tf.Variable]:
-        """By the names that Keras's Adam gives to its variables, in its order."""
-        found = {"iteration": self.iterations, "learning_rate": self.learning_rate}
-        for variable, moments in zip(self._variables, self._moments, strict=True):
-            path = variable.path.replace("/", "_")
-            found |= dict(zip((f"{path}_momentum", f"{path}_velocity"), moments, strict=True))
-        return {f"{index:03d}.{name}": value for index, (name, value) in enumerate(found.items())}
-
-    def apply(self, gradients: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """One step of all variables, which have float32 gradients."""
-        self.learning_rate.assign(learning_rate)
-        update = tf.cast(self.iterations + 1, tf.float32)
-        powers = {"beta1_power": tf.pow(self.betas[0], update)}
-        powers["beta2_power"] = tf.pow(self.betas[1], update)
-        for variable, moments, gradient in zip(
-            self._variables, self._moments, gradients, strict=True
-        ):
-            weight = variable.value
-            if self.decay:
-                weight.assign(weight * (1.0 - self.decay))
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle,
-                m=moments[0].handle,
-                v=moments[1].handle,
-                **powers,
-                lr=tf.cast(learning_rate, tf.float32),
-                beta1=self.betas[0],
-                beta2=self.betas[1],
-                epsilon=self.epsilon,
-                grad=gradient,
-            )
-        self.iterations.assign_add(1)
 
 
 class StepResult(NamedTuple):
@@ -89,7 +33,8 @@ class Optimizer:
     """Global-norm clipping, decoupled weight decay and Adam (Table D1).
 
     The order is: global norm of the gradients, clipping, `w = (1 - decay) * w` for every weight,
-    Adam. If a gradient is not finite, the step is skipped: weights and moments stay as they are.
+    Adam, or a rule of yours. If a gradient is not finite, the step is skipped: weights and moments
+    stay as they are.
 
     With float16, small gradients would become 0. So the loss is scaled up before it is
     differentiated. The scale halves after an overflow and doubles after `scale_period` good steps.
@@ -108,6 +53,7 @@ class Optimizer:
         beta_1: BelowOne = 0.9,
         beta_2: BelowOne = 0.999,
         weight_decay: Fraction = 1e-6,
+        rule: Callable[..., UpdateRule] | None = None,
         loss_scaling: bool = False,
         initial_scale: PositiveFloat = 2.0**15,
         scale_period: PositiveInt = 2000,
@@ -123,9 +69,13 @@ class Optimizer:
           beta_1: share of the first moment that stays in each step (released code: 0.9).
           beta_2: share of the second moment that stays in each step (released code: 0.999).
           weight_decay: fraction that every weight loses in each step (Table D1).
+          rule: makes an `UpdateRule` of yours in place of Adam, whose epsilon and betas it ignores.
           loss_scaling: whether losses are scaled, for float16.
           initial_scale: loss scale of the first step.
           scale_period: good steps after which the loss scale doubles.
+
+        Raises:
+          UserError: a rule of another kind.
         """
         self.name = name
         self._variables = variables
@@ -133,7 +83,12 @@ class Optimizer:
         self._clip = clip
         self._loss_scaling = loss_scaling
         self._scale_period = scale_period
-        self._adam = _DecoupledAdam(variables, epsilon, weight_decay, (beta_1, beta_2))
+        self._weight_decay = weight_decay
+        self.rule: UpdateRule = (
+            Adam(variables, epsilon=epsilon, beta_1=beta_1, beta_2=beta_2)
+            if rule is None
+            else make_part("Optimizer.rule", rule, UpdateRule, variables)
+        )
         self.loss_scale = tf.Variable(initial_scale if loss_scaling else 1.0, dtype=tf.float32)
         self._good_steps = tf.Variable(0, dtype=tf.int64)
         self.skipped = tf.Variable(0, dtype=tf.int64)
@@ -143,8 +98,9 @@ class Optimizer:
     @property
     def state(self) -> dict[str, tf.Variable]:
         """Everything that a checkpoint must hold, by name."""
-        adam = {f"{self.name}/adam/{name}": value for name, value in self._adam.state.items()}
-        return adam | {
+        kind = "adam" if type(self.rule) is Adam else type(self.rule).__name__
+        rule = {f"{self.name}/{kind}/{name}": value for name, value in self.rule.state.items()}
+        return rule | {
             f"{self.name}/loss_scale": self.loss_scale,
             f"{self.name}/good_steps": self._good_steps,
             f"{self.name}/skipped": self.skipped,
@@ -186,7 +142,8 @@ class Optimizer:
     def _step(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> tf.Tensor:
         if self._clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, use_norm=norm)
-        self._adam.apply(gradients, self._learning_rate(self._adam.iterations.value()))
+        rate = self._learning_rate(self.rule.iterations.value())
+        self.rule.apply(gradients, rate, self._weight_decay)
         if self._loss_scaling:
             # Small scales lose small gradients, so a larger one is tried again and again.
             grow = tf.equal(self._good_steps.assign_add(1) % self._scale_period, 0)

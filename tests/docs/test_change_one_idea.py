@@ -129,6 +129,27 @@ def test_an_agent_of_ones_own_from_dopamine_learns_and_resumes_exactly(ideas, tm
     assert_same(*found)
 
 
+def test_the_first_step_of_laprop_has_the_length_of_the_learning_rate(ideas):
+    """Both means are corrected, so they are the gradient's square and its sign."""
+    gin_files.parse(["catch.gin"], TINY)
+    before = Learner(IMAGES, gymnasium.spaces.Discrete(3), seed=0).actor_critic.actor
+    learner, _ = updated("laprop")
+    steps = np.concatenate(
+        [
+            np.ravel(old * (1.0 - 1e-6) - new)
+            for old, new in zip(
+                before.trainable_variables,
+                learner.actor_critic.actor.trainable_variables,
+                strict=True,
+            )
+        ]
+    )
+    rate = float(learner.variables()["actor/LaProp/001.learning_rate"])
+    moved = np.abs(steps[np.abs(steps) > 0.5 * rate])
+    assert len(moved) > 0.9 * len(steps)
+    np.testing.assert_allclose(moved, rate, rtol=0.01)
+
+
 def test_targets_are_those_of_the_smaller_critic(ideas):
     learner, _ = updated("twin_critics")
     behavior = learner.actor_critic

@@ -93,7 +93,7 @@ def test_the_parts_have_the_values_of_table_d1():
     for name, optimizer in found.optimizers.items():
         rates[name] = float(optimizer._learning_rate(UPDATE))
         assert optimizer._clip == 100.0
-        assert optimizer._adam.epsilon == 1e-5 and optimizer._adam.decay == 1e-6
+        assert optimizer.rule.epsilon == 1e-5 and optimizer._weight_decay == 1e-6
     assert rates == pytest.approx({"world_model": 2e-4, "actor": 4e-5, "critic": 1e-4})
     assert rssm.latent.parameter_shape == (32, 32) and rssm.units == 600
     assert float(model._kl_scale(UPDATE)) == pytest.approx(0.1) and model._kl_balance == 0.8
