@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dreamer_tf.scores.report import Report, grouped
+from dreamer_tf.scores.report import Report, grouped, whole_runs
 
 # Agents whose frames differ by more are not ranked together. Published curves end between 190M and
 # 200M frames, and runs end with whole episodes; what was trained twice as long is another question.
@@ -12,7 +12,7 @@ SIMILAR = 1.5
 
 
 def frames(report: Report, over: Sequence[str] | None = None) -> dict[str, float]:
-    """Label -> frames of training at which it is compared: the median over games.
+    """Label -> frames of training at which it is compared: mean over runs, median over games.
 
     Args:
       report: what is compared.
@@ -22,7 +22,7 @@ def frames(report: Report, over: Sequence[str] | None = None) -> dict[str, float
     found = {}
     for agent in report.agents:
         ends = [
-            max(curve.end for curve in groups[game, agent])
+            float(np.mean([curve.end for curve in whole_runs(groups[game, agent])]))
             for game in (report.games if over is None else over)
             if (game, agent) in groups
         ]

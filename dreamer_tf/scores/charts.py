@@ -14,8 +14,13 @@ _POINTS = 40  # of a drawn curve
 _SINGLES = 60  # with more runs than this, single runs are not drawn
 
 
-# Scores of most games are below a few times the gamer's; one game reaches a hundred times.
-TAUS = np.unique(np.concatenate([np.linspace(0.0, 8.0, 65), np.geomspace(0.01, 100.0, 57)]))
+# Scores of most games are below a few times the gamer's; one game reaches a hundred times. On the
+# control suite many runs are just below 1.
+TAUS = np.unique(
+    np.concatenate(
+        [np.linspace(0.0, 1.0, 201), np.linspace(0.0, 8.0, 65), np.geomspace(0.01, 100.0, 57)]
+    )
+)
 
 
 def profile_points(standings: Standings, taus: np.ndarray = TAUS) -> list[dict[str, Any]]:
@@ -55,6 +60,7 @@ def curve_points(found: Iterable[curves.Curve]) -> list[dict[str, Any]]:
 
 def _mean_points(runs: Sequence[curves.Curve]) -> list[dict[str, Any]]:
     """Means of one agent on one game, with intervals."""
+    runs = _aligned(runs)
     alive: dict[tuple[int, ...], list[float]] = {}  # numbers of the runs that cover -> frames
     for frames in _grid(runs):
         numbers = tuple(n for n, curve in enumerate(runs) if curve.covers(frames))
@@ -72,6 +78,28 @@ def _mean_points(runs: Sequence[curves.Curve]) -> list[dict[str, Any]]:
             for row in zip(*columns, strict=True)
         ]
     return sorted(points, key=lambda point: point["frames"])
+
+
+def _aligned(runs: Sequence[curves.Curve]) -> list[curves.Curve]:
+    """Runs of ours, each score at the mean frames of its iteration over the runs that have it.
+
+    Iterations end with whole episodes. At one number of frames the longest runs alone would be
+    left, and the last mean would be another one than that of the tables.
+    """
+    if any(curve.iterations is None for curve in runs) or len(runs) < 2:
+        return list(runs)
+    most = max(len(curve.frames) for curve in runs)
+    mean = [
+        float(np.mean([curve.frames[k] for curve in runs if len(curve.frames) > k]))
+        for k in range(most)
+    ]
+    # Where a run is missing, the mean of the others may lie before the one before it.
+    common = np.maximum.accumulate(mean)
+    moved = [curve._replace(frames=common[: len(curve.frames)]) for curve in runs]
+    # Other lengths of an iteration, not other ends of episodes: such runs have no common grid.
+    if any(np.abs(a.frames / b.frames - 1.0).max() > 0.2 for a, b in zip(moved, runs, strict=True)):
+        return list(runs)
+    return moved
 
 
 def _grid(runs: Sequence[curves.Curve]) -> list[float]:
@@ -168,7 +196,8 @@ def aggregates_over_frames(
             scores: dict[str, list[float]] = {}
             for curve in found:
                 if curve.covers(frames):
-                    scores.setdefault(curve.game, []).append(curve.at(frames))
+                    value = float(curve.until(frames).values[-1])
+                    scores.setdefault(curve.game, []).append(value)
             # An aggregate over other games would not be comparable with the earlier points.
             if len(scores) < len(over):
                 continue

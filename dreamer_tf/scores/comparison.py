@@ -35,7 +35,7 @@ def collect(request: Request) -> report.Report:
     runs, absent = _own(request)
     chosen = {curves.game_key(game): game for game in request.games}
     runs = [curve for curve in runs if not chosen or curves.game_key(curve.game) in chosen]
-    names = [name for name in request.baselines if name]
+    names = [curves.RENAMED.get(name, name) for name in request.baselines if name]
     # Without games or runs, everything published is shown.
     games = set(chosen) or ({curve.game for curve in runs} if runs else None)
     baselines = curves.published(names, games)

@@ -14,6 +14,7 @@ from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import configurations, names, score_files
 from dreamer_tf.scores.published import MODERN, PUBLISHED, facts
 from dreamer_tf.scores.published import PROTOCOLS as PROTOCOLS
+from dreamer_tf.scores.published import RENAMED as RENAMED
 from dreamer_tf.scores.published import VARIED as VARIED
 from dreamer_tf.storage import identity
 

@@ -74,12 +74,8 @@ def _behind(rows: Sequence[dict[str, Any]]) -> list[str]:
     words = f"{runs} run{'s' * (runs != '1')}"
     if any("note" in row for row in found):
         words = "a published mean"
-    return [_frames([row["frames"] for row in found]), words]
-
-
-def _frames(ends: Sequence[int]) -> str:
-    low, high = names.frames(min(ends)), names.frames(max(ends))
-    return high if low == high else f"{low.removesuffix(' frames')} to {high}"
+    ends = [row["frames"] for row in found]
+    return [names.frames_between(min(ends), max(ends)), words]
 
 
 def _text(report: Report, noted: bool) -> str:

@@ -102,11 +102,29 @@ def frames(count: float) -> str:
     return f"{count:.0f} frames"
 
 
+def frames_between(low: float, high: float) -> str:
+    """'433k to 459k frames', or '433k frames' if both look the same."""
+    first, last = frames(low), frames(high)
+    return last if first == last else f"{first.removesuffix(' frames')} to {last}"
+
+
 def score(value: float) -> str:
     """A score for people: three digits at least, thousands separated, never '-0.00'."""
-    size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    digits = _digits(value)
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _digits(value: float) -> int:
+    """After the point, of a score."""
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+
+
+def lead(best: float, following: float) -> str:
+    """The difference of two scores, as somebody computes it who reads both of them."""
+    digits = _digits(max(abs(best), abs(following)))
+    # With the digits of the larger one: the smaller one may be shown with more.
+    shown = round(round(best, _digits(best)) - round(following, _digits(following)), digits)
+    return f"{shown + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval(low: float, high: float) -> str:

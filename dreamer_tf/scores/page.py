@@ -71,7 +71,10 @@ def _subtitle(page: page_charts.Page) -> str:
     atari = len(set(games) & curves.atari_games())
     kinds = [names.number_of(atari, "Atari game")] if atari else []
     if len(games) > atari:
-        kinds.append(names.number_of(len(games) - atari, "other task"))
+        suite = all(names.is_of_the_suite(game) for game in games)
+        noun = "other task" if atari else "task of the control suite" if suite else "task"
+        count = names.number_of(len(games) - atari, noun)
+        kinds.append(count.replace("task of the control suites", "tasks of the control suite"))
     ours = names.number_of(len(page.report.runs), "run") + " of ours"
     published = names.number_of(len(page.report.baselines), "published run")
     measured = [
@@ -91,7 +94,7 @@ def _first_screen(page: page_charts.Page) -> Iterator[Section]:
     text = paragraph(answer, "answer") + (paragraph(" ".join(more)) if more else "")
     caveats = verdict.caveats(page.report, page.called)
     if caveats:
-        text += _folded("Protocols or returns differ", paragraph(" ".join(caveats), "note"))
+        text += paragraph(" ".join(caveats), "note")  # never behind a click
     absent = [*page.report.absent, *verdict.gaps(page.games, page.called)]
     if absent:
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in absent)
@@ -212,7 +215,8 @@ def _aggregates(page: page_charts.Page) -> Iterator[Section]:
         )
         + table(rows, "cards", _with_small),
     )
-    if page.report.baselines and len(page.common) == len(curves.benchmark_games()):
+    whole = page.report.baselines and page.report.frames is None
+    if whole and len(page.common) == len(curves.benchmark_games()):
         yield Section(
             "As printed",
             paragraph(

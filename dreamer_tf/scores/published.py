@@ -52,8 +52,12 @@ PUBLISHED = {
     "DreamerV3 (proprio)": _TODAY_PROPRIO,
     "D4PG": _TODAY_PROPRIO,
     "SimPLe at 400k": _AT_400K,
-    "Rainbow at 400k": _AT_400K,
+    "DER at 400k": _AT_400K._replace(
+        source="means collected by the authors of DreamerV2, who call it Rainbow; by its scores it "
+        "is data-efficient Rainbow (van Hasselt et al., 2019)"
+    ),
 }
+RENAMED = {"Rainbow at 400k": "DER at 400k"}
 _REPEATS = "the action repeat of each agent is that of its authors"
 VARIED = {"dreamerv3_control_suite": _REPEATS}  # protocols that leave something to each agent
 # The meaning of each protocol's name.

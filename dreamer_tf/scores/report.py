@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dreamer_tf.scores import aggregate, curves, names
 
 MEAN = "a published mean; its runs are not known"
@@ -80,7 +82,7 @@ def game_rows(report: Report) -> list[dict[str, Any]]:
                     "high": interval.high if several else "",
                     "runs": len(whole),
                     "ended early": len(found) - len(whole),
-                    "frames": int(max(curve.end for curve in whole)),
+                    "frames": round(float(np.mean([curve.end for curve in whole]))),
                     "phase": found[0].phase,
                     "protocol": ", ".join(sorted({curve.protocol for curve in found})),
                 }
@@ -109,7 +111,7 @@ def facts(report: Report, over: Sequence[str]) -> dict[str, dict[str, str]]:
         behind[agent] = {
             "runs a game": runs_a_game(whole),
             "ended early": f"{len(found) - sum(map(len, whole)):,}",
-            "frames": value_range([max(c.end for c in runs) / 1e6 for runs in whole], "{:.3g}M"),
+            "frames": value_range([c.end / 1e6 for runs in whole for c in runs], "{:.3g}M"),
             "phase": ", ".join(sorted({curve.phase for curve in found})),
             "protocol": ", ".join(sorted({curve.protocol for curve in found})),
         }

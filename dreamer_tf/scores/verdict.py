@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.scores import aggregate, budgets, curves, names
+from dreamer_tf.scores import aggregate, budgets, checklist, curves, names
 from dreamer_tf.scores.report import Report, facts, label, last_scores
-from dreamer_tf.scores.standings import Standings
+from dreamer_tf.scores.standings import Standings, fewest_runs
+
+FEW = 5  # runs: with fewer, the ends of a bootstrap interval are nearly the runs themselves
 
 
 class Lead(NamedTuple):
@@ -63,7 +65,9 @@ def improvement_rows(report: Report, standings: Standings) -> list[dict[str, Any
         first, *others = [agent for agent in group if agent not in means] or [""]
         for other in others:
             found = aggregate.probability_of_improvement(scores[first], scores[other], common)
-            single = {first, other} & standings.single
+            few = min(fewest_runs(scores[agent], common) for agent in (first, other))
+            # On one game a few runs that all win would give an interval from 1 to 1.
+            single = few < 2 or (len(common) == 1 and few < FEW)
             rows.append(
                 {
                     "agent": first,
@@ -98,12 +102,13 @@ def sentences(report: Report, standings: Standings, called: dict[str, str]) -> l
         found = lead(standings, group)
         after = f"After {_usual(frames, group)}, " if len(groups) > 1 else ""
         text.append(
-            f"{after}{called[found.first]} has the best score over "
-            f"{names.number_of(len(over), 'game')}: an interquartile mean of "
-            f"{names.score(found.best)}, {standings.scale.meaning}."
+            f"{after}{called[found.first]} has the highest interquartile mean over "
+            f"{names.number_of(len(over), 'game')}: {names.score(found.best)}, "
+            f"{standings.scale.meaning}."
         )
         text.append(f"{called[found.second]} follows with {names.score(found.following)}.")
-        text.append(_how_sure(found, "Some games have a single run or only a mean"))
+        text.append(_how_sure(found, "Some games have a single run or only a mean", report))
+        text += _other_statistics(found.first, standings, group, called)
     apart = {agent: f for agent, f in frames.items() if agent in standings.scores}
     text += _not_ranked(apart, groups, called)
     absent = [agent for agent in frames if agent not in standings.scores]
@@ -113,19 +118,42 @@ def sentences(report: Report, standings: Standings, called: dict[str, str]) -> l
     return text
 
 
-def _how_sure(found: Lead, without: str) -> str:
+def _other_statistics(
+    first: str, standings: Standings, group: Sequence[str], called: dict[str, str]
+) -> list[str]:
+    """By which statistics of the page another agent is the first one."""
+    scores = {agent: standings.scores[agent] for agent in group}
+    found = aggregate.intervals(scores, standings.games)
+    others = []
+    for statistic, column in standings.scale.statistics.items():
+        sign = -1.0 if statistic == "optimality_gap" else 1.0  # the smaller gap is the better one
+        shown = {agent: names.score(found[agent][statistic].value) for agent in group}
+        best = max(group, key=lambda agent: sign * found[agent][statistic].value)
+        if shown[best] != shown[first]:
+            name = names.heading(column)
+            name = name[0].lower() + name[1:]
+            others.append(f"{name} it is {called[best]} ({shown[best]} against {shown[first]})")
+    return [f"By the {names.listed(others)}."] if others else []
+
+
+def _how_sure(found: Lead, without: str, report: Report) -> str:
     """Whether a lead could be chance."""
     ends = names.interval(found.lead.low, found.lead.high)
-    ahead = f"The lead of {names.score(found.lead.value)}"
+    ahead = f"The lead of {names.lead(found.best, found.following)}"
     if found.sure is None:
         return f"{without}, so nothing says how sure this is."
     if found.sure:
-        return f"{ahead} is more than chance: its 95% interval over runs is {ends}."
+        of = [curve for curve in report.all if label(curve) in (found.first, found.second)]
+        alike = len({(curve.protocol, curve.phase) for curve in of}) == 1
+        but = "" if alike else " That is between seeds: how they were measured differs, too."
+        return f"{ahead} is more than chance: its 95% interval over runs is {ends}.{but}"
     return f"{ahead} is uncertain: its 95% interval over runs, {ends}, contains 0."
 
 
 def _usual(frames: dict[str, float], group: Sequence[str]) -> str:
-    return names.frames(float(np.median([frames[agent] for agent in group])))
+    """'433k to 459k frames': where agents that are ranked together end."""
+    ends = [frames[agent] for agent in group]
+    return names.frames_between(min(ends), max(ends))
 
 
 def _not_ranked(
@@ -150,18 +178,20 @@ _NO_AGGREGATE = (
 def _best_counts(report: Report, called: dict[str, str]) -> list[str]:
     """How often each agent has the highest return on a game, of those with similar frames."""
     scores = last_scores(report)
-    best: dict[str, list[bool]] = {}
+    best: dict[str, list[tuple[str, bool]]] = {}  # agent -> game, and whether by more than chance
     for game in report.games:
         for group in budgets.ranked(report, [game]):
             if len(group) > 1:
                 found = lead_on_game({agent: scores[agent][game] for agent in group})
-                best.setdefault(called[found.first], []).append(bool(found.sure))
+                won = (names.game(game), bool(found.sure))
+                best.setdefault(called[found.first], []).append(won)
     if not best:
         return []
     count = sum(map(len, best.values()))
     order = sorted(best, key=lambda agent: -len(best[agent]))
     listed = names.listed(
-        f"{agent} in {len(best[agent])} ({sum(best[agent])} of them by more than chance)"
+        f"{agent} in {len(best[agent])} ({names.listed((game for game, _ in best[agent]), 4)}; "
+        f"{sum(sure for _, sure in best[agent])} of them by more than chance)"
         for agent in order
     )
     return [
@@ -190,37 +220,57 @@ def _without_reference(report: Report, called: dict[str, str]) -> list[str]:
     for group in groups:
         after = f" after {_usual(frames, group)}" if len(groups) > 1 else ""
         found = {agent: scores[agent][game] for agent in group}
-        text += _on_one_game(f"On {names.game(game)}{after}", found, called)
+        text += _on_one_game(f"On {names.game(game)}{after}", found, called, report)
     return [*text, *_not_ranked(frames, groups, called)]
 
 
-def _on_one_game(where: str, scores: dict[str, list[float]], called: dict[str, str]) -> list[str]:
+def _on_one_game(
+    where: str, scores: dict[str, list[float]], called: dict[str, str], report: Report
+) -> list[str]:
     """Who has the highest return, by how much, and the returns of the others."""
     found = lead_on_game(scores)
     means = {agent: aggregate.mean_interval(values) for agent, values in scores.items()}
+    published = {label(curve) for curve in report.all if curve.is_mean}
+    counts = {a: len(values) * (a not in published) for a, values in scores.items()}
     shown = names.score(found.best)
     equal = [agent for agent, mean in means.items() if names.score(mean.value) == shown]
     if len(equal) > 1:  # as people see them
         return [
             f"{where}, {names.listed(called[agent] for agent in equal)} have the highest return: "
             f"{shown}.",
-            *_returns(means, equal, called),
+            *_returns(means, counts, equal, called),
         ]
-    best = means[found.first]
-    ends = f" ({names.interval(best.low, best.high)})" if best.low < best.high else ""
+    ends = _ends(means[found.first], counts[found.first])
     return [
         f"{where}, {called[found.first]} has the highest return: {shown}{ends}.",
-        *_returns(means, equal, called),
-        _how_sure(found, "There is a single run, only a mean, or no difference between runs"),
+        *_returns(means, counts, equal, called),
+        _how_sure(
+            found, "There is a single run, only a mean, or no difference between runs", report
+        ),
     ]
 
 
+def _ends(mean: aggregate.Interval, runs: int) -> str:
+    """The interval of a mean in parentheses, with the number of runs if they are few.
+
+    Args:
+      mean: over the runs.
+      runs: their number; 0 for a published mean.
+    """
+    if mean.low >= mean.high:
+        return " (one run)" if runs == 1 else ""
+    of = f"{runs} runs, " if runs < FEW else ""
+    return f" ({of}{names.interval(mean.low, mean.high)})"
+
+
 def _returns(
-    means: dict[str, aggregate.Interval], without: Sequence[str], called: dict[str, str]
+    means: dict[str, aggregate.Interval],
+    counts: dict[str, int],
+    without: Sequence[str],
+    called: dict[str, str],
 ) -> list[str]:
     others = [
-        f"{called[agent]} has {names.score(mean.value)}"
-        + (f" ({names.interval(mean.low, mean.high)})" if mean.low < mean.high else "")
+        f"{called[agent]} has {names.score(mean.value)}{_ends(mean, counts[agent])}"
         for agent, mean in sorted(means.items(), key=lambda item: -item[1].value)
         if agent not in without
     ]
@@ -235,12 +285,27 @@ def caveats(report: Report, called: dict[str, str]) -> list[str]:
         suites: dict[str, set[str]] = {}
         for curve in report.all:
             way = getattr(curve, key)
-            ways.setdefault(names.RETURNS.get(way, way), {})[called[label(curve)]] = None
+            words = names.RETURNS.get(way, way) if key == "phase" else _in_words(way)
+            ways.setdefault(words, {})[called[label(curve)]] = None
             suites.setdefault(curves.suite(curve.game), set()).add(way)
         if any(len(several) > 1 for several in suites.values()):
             listed = "; ".join(f"{way} ({names.listed(agents)})" for way, agents in ways.items())
             found.append(f"{noun} differ: {listed}.")
     return found
+
+
+def _in_words(protocol: str) -> str:
+    """'nature2015 with no sticky actions, the game's own actions, a lost life is seen'."""
+    one = checklist.setting(protocol)
+    sayings = (
+        (one.sticky_actions, True, "sticky actions"),
+        (one.sticky_actions, False, "no sticky actions"),
+        (one.full_action_space, True, "all 18 actions"),
+        (one.full_action_space, False, "the game's own actions"),
+        (one.lives_hidden, False, "a lost life ends an episode"),
+    )
+    words = ", ".join(text for value, wanted, text in sayings if value is wanted)
+    return f"{protocol} with {words}" if words else protocol
 
 
 def gaps(rows: Sequence[dict[str, Any]], called: dict[str, str]) -> list[str]:

@@ -1,8 +1,10 @@
 """Points that the charts show."""
 
 import numpy as np
+import pytest
 
 from dreamer_tf.scores import charts, curves, report, standings
+from tests.scores.runs import write_run
 
 
 def test_a_curve_that_ended_early_is_not_extended():
@@ -17,6 +19,26 @@ def test_a_curve_that_ended_early_is_not_extended():
     assert points[2.0]["return"] == 3.0 and points[2.0]["runs"] == 3
     assert points[4.0]["return"] == 2.0 and points[4.0]["runs"] == 2
     assert [p["single"] for p in drawn if p.get("run") == "1"] == [5.0, 5.0]
+
+
+def test_the_last_mean_is_that_of_all_complete_runs(tmp_path):
+    """One run ended a few frames earlier, and the mean of the others was drawn as the end."""
+    for seed, (last, value) in enumerate(((433e3, 1.0), (459e3, 5.0), (445e3, 6.0))):
+        ends = (40_000, int(last))
+        write_run(tmp_path / f"{seed}", seed=seed, ends=ends, end=value)
+    found = report.Report(curves.own([str(tmp_path / "*")]), [])
+    means = [point for point in charts.curve_points(found.all) if "return" in point]
+    [row] = report.game_rows(found)
+    assert [round(point["frames"]) for point in means] == [40_000, row["frames"]]
+    assert row["frames"] == round((433e3 + 459e3 + 445e3) / 3)
+    assert means[-1]["return"] == row["score"] == 4.0 and means[-1]["runs"] == 3
+
+
+def test_runs_with_iterations_of_other_lengths_keep_their_frames(tmp_path):
+    write_run(tmp_path / "0", seed=0, ends=(1000, 2000))
+    write_run(tmp_path / "1", seed=1, ends=(2000, 4000))
+    points = charts.curve_points(curves.own([str(tmp_path / "*")]))
+    assert {p["frames"] for p in points if "return" in p} <= {1000.0, 2000.0, 4000.0}
 
 
 def both(runs):
@@ -41,6 +63,31 @@ def test_aggregates_over_frames_end_with_the_runs(runs):
     assert ours and max(point["frames"] for point in ours) == 2000.0
     assert {point["runs"] for point in ours} == {"1 to 3 a game"}
     assert charts.aggregates_over_frames(found, found.agents, []) == []
+
+
+def test_aggregates_over_frames_are_those_of_the_flag():
+    """Thinned curves had the last point before a number of frames, which is far from it."""
+    games = ["alien", "pong", "boxing"]
+    found = report.Report([], curves.published(["DreamerV2", "Rainbow"], games))
+    points = charts.aggregates_over_frames(found, found.agents, games, count=4)
+    chosen = [p for p in points if p["aggregate"] == "gamer_mean" and p["frames"] < 60e6]
+    assert len(chosen) == 2
+    for point in chosen:
+        cut = [curve.until(point["frames"]) for curve in found.all]
+        rows = standings.aggregate_rows(
+            report.Report([], cut),
+            standings.Standings(report.last_scores(report.Report([], cut)), games, [found.agents]),
+        )
+        [row] = [row for row in rows if row["agent"] == point["agent"]]
+        assert point["value"] == pytest.approx(row["gamer_mean"], rel=1e-6)
+
+
+def test_profiles_show_what_is_just_below_the_highest_return():
+    """On the control suite most runs are: their share fell from 0.875 on in a straight line."""
+    scores = {"A": {"cartpolebalance": [996.0, 997.0], "cartpoleswingup": [870.0, 100.0]}}
+    found = standings.Standings(scores, list(scores["A"]), [["A"]])
+    shares = {point["score"]: point["share"] for point in charts.profile_points(found)}
+    assert shares[0.99] == shares[0.995] == 0.5 and shares[1.0] == 0.0
 
 
 def test_the_difference_of_two_agents_needs_both_scores_and_is_sorted():

@@ -119,3 +119,9 @@ def test_a_median_is_predicted_from_the_games_that_are_asked_for():
     assert "Predicted median" not in comparison.text(
         comparison.collect(asked._replace(games=["Pong"])), "html"
     )
+
+
+def test_an_old_name_of_published_scores_still_finds_them():
+    asked = comparison.Request(baselines=["Rainbow at 400k"], games=["RoadRunner"])
+    [curve] = comparison.collect(asked).baselines
+    assert curve.agent == "DER at 400k" and list(curve.values) == [9600.0]

@@ -56,3 +56,9 @@ def test_the_origin_of_agents_is_named_where_it_differs():
     both = ["A, ours", "A, published"]
     assert list(names.agents(both).values()) == ["A (ours)", "A (published)"]
     assert list(names.agents(["A, published", "B, published"]).values()) == ["A", "B"]
+
+
+def test_a_lead_is_the_difference_of_what_is_shown():
+    assert names.score(2.6149) == "2.61" and names.score(1.7551) == "1.76"
+    assert names.lead(2.6149, 1.7551) == "0.85"
+    assert names.lead(11957.3, 7685.7) == "4,271" and names.lead(-3.0, -20.04) == "17.0"

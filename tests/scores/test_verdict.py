@@ -25,12 +25,15 @@ def test_the_sentence_has_the_values_of_the_aggregates():
     values = {row["agent"]: row["IQM"] for row in standings.aggregate_rows(found, table)}
     text = words(found)
     best = max(values, key=values.get)
-    assert text.startswith(f"{best.removesuffix(', published')} has the best score over 3 games")
+    assert text.startswith(
+        f"{best.removesuffix(', published')} has the highest interquartile mean over 3"
+    )
     assert all(names.score(value) in text for value in values.values())
     [other] = set(values) - {best}
     ahead = aggregate.iqm_lead(table.scores[best], table.scores[other], table.games)
     assert ahead.value == pytest.approx(values[best] - values[other])
     assert names.interval(ahead.low, ahead.high) in text and "is uncertain" in text
+    assert text.endswith("By the gamer median it is DQN (3.28 against 2.70).")
     assert "is more than chance: its 95% interval over runs is" in words(
         published("DQN", "IQN", games=("boxing", "enduro"))
     )
@@ -87,7 +90,8 @@ def test_one_task_without_reference_scores_is_ranked_by_its_returns(tmp_path):
         write_run(tmp_path / f"b/{seed}", "B", "maze", seed, end=end + 5.0)
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
     assert words(found) == (
-        "On Maze, B has the highest return: 6.50 (6.00 to 7.00). A has 1.50 (1.00 to 2.00). "
+        "On Maze, B has the highest return: 6.50 (2 runs, 6.00 to 7.00). A has 1.50 (2 runs, "
+        "1.00 to 2.00). "
         "The lead of 5.00 is more than chance: its 95% interval over runs is 1.96 to 8.04."
     )
 
@@ -112,7 +116,7 @@ def test_a_small_lead_on_one_game_is_uncertain():
 
 def test_published_means_are_no_runs():
     """They had a probability of improvement, 'three runs against one'."""
-    found = published("SimPLe at 400k", "Rainbow at 400k", games=("pong", "boxing"))
+    found = published("SimPLe at 400k", "DER at 400k", games=("pong", "boxing"))
     assert improvements(found) == []
     assert "single run or only a mean, so nothing says" in words(found)
     table = standings.compute(found)
@@ -129,7 +133,7 @@ def test_equal_returns_have_no_winner(tmp_path):
     for agent, end in (("A", 1.0), ("B", 1.0), ("C", 0.5)):
         write_run(tmp_path / f"{agent}/0", agent, "maze", 0, end=end)
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
-    assert words(found) == "On Maze, A and B have the highest return: 1.00. C has 0.50."
+    assert words(found) == "On Maze, A and B have the highest return: 1.00. C has 0.50 (one run)."
     alike = report.Report(curves.own([str(tmp_path / "[AB]/*")]), [])
     assert words(alike) == "On Maze, A and B have the highest return: 1.00."
 
@@ -142,7 +146,8 @@ def test_tasks_without_reference_scores_are_counted(tmp_path):
     found = report.Report(curves.own([str(tmp_path / "*/*")]), [])
     assert words(found).startswith(
         "Of 3 comparisons on a game, after similar numbers of frames, the highest return is of A "
-        "in 2 (0 of them by more than chance) and B in 1 (0 of them by more than chance). No "
+        "in 2 (Cart and Catch; 0 of them by more than chance) and B in 1 (Maze; 0 of them by more "
+        "than chance). No "
     )
 
 
@@ -159,7 +164,8 @@ def test_other_protocols_and_returns_are_said_at_once():
     called = {"DreamerV3, published": "V3", "DQN, published": "DQN", "C51, published": "C51"}
     text = verdict.caveats(published("DreamerV3", "DQN", "C51", games=["pong"]), called)
     assert text == [
-        "Protocols differ: dreamerv3_atari (V3); dopamine (DQN and C51).",
+        "Protocols differ: dreamerv3_atari with sticky actions, all 18 actions (V3); dopamine with "
+        "sticky actions, the game's own actions (DQN and C51).",
         "Returns differ: unknown (V3); training (DQN and C51).",
     ]
     assert verdict.caveats(published("DQN", "C51"), called) == []
@@ -169,3 +175,27 @@ def test_runs_without_any_difference_say_nothing_about_chance():
     """An interval of 0.02 to 0.02 was called more than chance."""
     assert verdict.lead_on_game({"a": [1.0, 1.0], "b": [0.98, 0.98]}).sure is None
     assert verdict.lead_on_game({"a": [1.0, 1.0], "b": [0.1, 0.2]}).sure
+
+
+def test_a_lead_across_protocols_is_one_between_seeds_only(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / f"a/{seed}", "A", seed=seed, end=seed + 15.0)
+        write_run(tmp_path / f"b/{seed}", "B", seed=seed, end=seed - 5.0, protocol="atari100k")
+        write_run(tmp_path / f"c/{seed}", "C", seed=seed, end=seed - 9.0)
+
+    def of(pattern):
+        return words(report.Report(curves.own([str(tmp_path / pattern)]), []))
+
+    assert of("[ab]/*").endswith("That is between seeds: how they were measured differs, too.")
+    assert "more than chance" in of("[ac]/*") and "measured" not in of("[ac]/*")
+
+
+def test_few_runs_on_one_game_have_a_probability_without_an_interval(tmp_path):
+    """Three runs that beat three others gave an interval from 1 to 1."""
+    for seed in range(5):
+        for agent, end in (("A", 9.0), ("B", 1.0)):
+            write_run(tmp_path / f"{agent}/{seed}", agent, seed=seed, end=end + seed / 10)
+    for seeds, ends in (("012", ("", "")), ("01234", (1.0, 1.0))):
+        found = report.Report(curves.own([str(tmp_path / f"*/[{seeds}]")]), [])
+        [row] = improvements(found)
+        assert row["probability"] == 1.0 and (row["low"], row["high"]) == ends
