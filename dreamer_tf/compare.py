@@ -6,11 +6,14 @@ python -m dreamer_tf.compare --paper=table1
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
 
+from dreamer_tf.errors import UserError
 from dreamer_tf.experiment import command_line
 
 if TYPE_CHECKING:
@@ -46,7 +49,10 @@ flags.DEFINE_enum(
     "bands", "std", ["std", "interval"], "Bands of the paper's curves: as printed, or bootstrap."
 )
 flags.DEFINE_enum(
-    "format", None, ["html", "md", "csv", "png"], "Format; by default the one that --out ends with."
+    "format",
+    None,
+    ["html", "md", "csv", "png", "svg"],
+    "Format; by default the one that --out ends with.",
 )
 flags.DEFINE_string("out", None, "File. Without it, a table is printed.")
 flags.DEFINE_enum(
@@ -73,9 +79,17 @@ def main(argv: Sequence[str]) -> int:
         mixed=FLAGS.mixed,
         subset=FLAGS.subset,
     )
+    if form not in ("md", "csv") and FLAGS["table"].present:
+        raise UserError(
+            f"--table={FLAGS.table} is one of md and csv, but the format is {form}: leave --table "
+            "out, or end --out with .md or .csv."
+        )
     if FLAGS.paper:
         return _paper(request, form)
     found = comparison.collect(request)
+    found = found._replace(
+        command=shlex.join(["python", "-m", "dreamer_tf.compare", *sys.argv[1:]])
+    )
     if FLAGS.out is None:
         print(comparison.text(found, form, FLAGS.table), end="")
         return 0

@@ -9,7 +9,8 @@ from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import charts, curves, page, report, standings, subsets, tables, wins
 from dreamer_tf.scores.names import listed
 
-FORMATS = ("html", "md", "csv", "png")
+PICTURES = ("png", "svg")
+FORMATS = ("html", "md", "csv", *PICTURES)
 TABLES = ("games", "aggregates", "wins", "origins", "predicted")
 DEFAULT_BASELINES = ("DreamerV2", "Rainbow", "IQN", "C51", "DQN")
 
@@ -134,7 +135,7 @@ def choose_format(out: str | None, form: str | None) -> str:
             f".{', .'.join(FORMATS)} or add --format."
         )
     if out is None:
-        if chosen in ("html", "png"):
+        if chosen in ("html", *PICTURES):
             raise UserError(f"--format={chosen} needs a file: add --out=report.{chosen}.")
         return chosen
     if not os.path.isdir(os.path.dirname(os.path.abspath(out))):
@@ -159,7 +160,7 @@ def write(found: report.Report, out: str, form: str, table: str = "games") -> No
     Raises:
       UserError: the file cannot be written, or the table is empty.
     """
-    if form == "png":
+    if form in PICTURES:
         charts.save_chart(found, out)
         return
     content = text(found, form, table)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from dreamer_tf.scores import cache, names, specs, tables
 
+_LINES = ("", "second", "third", "fourth")  # of a legend, by variant, as `specs.lines` draws them
+
 # Columns of the points of a chart, by name; 'agent' has the numbers of agents.
 Columns = Mapping[str, Sequence[Any]]
 
@@ -37,30 +39,31 @@ class Canvas:
         """Registers a specification that charts share, and returns its name."""
         return self._specs.setdefault(json.dumps(spec), f"spec{len(self._specs)}")
 
-    def chart(self, spec: specs.Spec, columns: Columns | None = None) -> str:
+    def chart(self, spec: specs.Spec, columns: Columns | None = None, name: str = "") -> str:
         """HTML of the place of a chart.
 
         Args:
           spec: Vega-Lite, without data.
           columns: the data; None if the specification is complete.
+          name: what it shows, for screen readers and for the name of a file that is saved.
         """
         place = f"chart{len(self._places)}"
-        self._places[place] = {"spec": self.spec(spec), "columns": columns}
+        self._places[place] = {"spec": self.spec(spec), "columns": columns, "name": name}
         return f'<div class="chart" id="{place}"></div>'
 
     def figure(self, caption: str, spec: specs.Spec, columns: Columns | None = None) -> str:
         """A chart below its name."""
         return (
-            f"<figure><figcaption>{html.escape(caption)}</figcaption>"
-            f"{self.chart(spec, columns)}</figure>"
+            f'<figure class="plot"><figcaption>{html.escape(caption)}</figcaption>'
+            f"{self.chart(spec, columns, caption)}</figure>"
         )
 
     def legend(self) -> str:
         """The colors of all agents; charts have no legend of their own."""
         items = (
-            f'<li><i class="{_line(number)}" style="border-color: {specs.color(number)}"></i>'
+            f'<li><i class="{_LINES[style.variant]}" style="border-color: {style.color}"></i>'
             f"{html.escape(agent)}</li>"
-            for number, agent in enumerate(self.agents)
+            for agent, style in zip(self.agents, specs.styles(self.agents), strict=True)
         )
         return f'<ul class="legend">{"".join(items)}</ul>'
 
@@ -69,11 +72,6 @@ class Canvas:
         parsed = {name: json.loads(text) for text, name in self._specs.items()}
         found = {"agents": self.agents, "specs": parsed, "places": self._places}
         return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _line(number: int) -> str:
-    """How the line of an agent is drawn in a legend, as `specs.lines` does."""
-    return ("", "second", "third", "fourth")[number // specs.COLORS % 4]
 
 
 def assemble(title: str, sections: Sequence[Section], canvas: Canvas, subtitle: str = "") -> str:

@@ -10,7 +10,9 @@ const config = {
     titleFont: "system-ui, DejaVu Sans, sans-serif", tickSize: 4,
   },
   axisY: { titlePadding: 6 },
+  mark: { aria: false },  // a description of the chart is read, not a thousand points
 };
+config.axis.aria = false;
 
 // Points of a panel stand in columns, so that no name is repeated a thousand times.
 function points(columns, agents) {
@@ -25,11 +27,24 @@ function points(columns, agents) {
   });
 }
 
+// What a screen reader says: the name of the chart, and the last value of each agent.
+function described(chart) {
+  const { columns, name } = chart;
+  const values = columns?.y ?? columns?.value;
+  if (!values) return name;
+  const last = new Map();
+  columns.agent.forEach((agent, row) => {
+    if (values[row] !== null) last.set(charts.agents[agent], values[row]);
+  });
+  const words = [...last].map(([agent, value]) => `${agent} ${value}`);
+  return `${name}: ${words.join(", ")}`;
+}
+
 async function draw(place, chart) {
   const element = document.getElementById(place);
   const template = charts.specs[chart.spec];
   const spec = chart.columns ? {
-    ...template, config, width: "container",
+    ...template, config, width: "container", description: described(chart),
     autosize: { type: "fit-x", contains: "padding" },
     data: { values: points(chart.columns, charts.agents) },
   } : { ...template, config: { ...template.config, ...config } };
@@ -40,8 +55,77 @@ async function draw(place, chart) {
   }
 }
 
+function save(name, kind, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: kind }));
+  link.download = name.replace(/[^A-Za-z0-9]+/g, "_").slice(0, 80)
+    + (kind === "text/csv" ? ".csv" : ".svg");
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// One number in each cell, and no text that a spreadsheet takes for a formula.
+function csv(rows) {
+  const cell = (value) => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return String(value);
+    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
+}
+
+function chartRows(chart) {
+  const names = Object.keys(chart.columns);
+  const rows = chart.columns[names[0]].map((_, row) => names.map((name) => {
+    const value = chart.columns[name][row];
+    return name === "agent" ? charts.agents[value] : value;
+  }));
+  return [names, ...rows];
+}
+
+// The variables of the style sheet are replaced, so that the picture stands alone.
+function picture(element) {
+  const style = getComputedStyle(document.documentElement);
+  return element.querySelector("svg").outerHTML
+    .replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim())
+    .replaceAll("inherit", "sans-serif");
+}
+
+function button(text, label, action) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "file";
+  element.textContent = text;
+  element.setAttribute("aria-label", label);
+  element.addEventListener("click", action);
+  return element;
+}
+
+function offer(place, chart) {
+  const element = document.getElementById(place);
+  const tools = document.createElement("div");
+  tools.className = "save";
+  tools.append(
+    button("SVG", `Save '${chart.name}' as SVG`,
+      () => save(chart.name, "image/svg+xml", picture(element))),
+    button("CSV", `Save the points of '${chart.name}' as CSV`,
+      () => save(chart.name, "text/csv", csv(chartRows(chart)))));
+  element.parentElement.append(tools);
+}
+
+function tableRows(table) {
+  const head = [...table.tHead.rows[0].cells].map((cell) => cell.querySelector("button").textContent);
+  const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell, column) => {
+    if (column === 0) return cell.firstChild.textContent;
+    return cell.dataset.value === undefined ? null : parseFloat(cell.dataset.value);
+  }));
+  return [head, ...rows];
+}
+
 async function drawAll() {
   for (const [place, chart] of Object.entries(charts.places)) await draw(place, chart);
+  for (const [place, chart] of Object.entries(charts.places)) if (chart.columns) offer(place, chart);
   document.body.dataset.drawn = "all";
 }
 
@@ -85,4 +169,27 @@ for (const choice of document.querySelectorAll("input[data-spec]")) {
     draw(choice.dataset.place, { ...chart, spec: choice.dataset.spec });
   });
 }
+const games = document.getElementById("games");
+games?.closest(".scroll").previousElementSibling?.append(
+  button("CSV", "Save the table as CSV", () => save("scores", "text/csv", csv(tableRows(games)))));
+
+// On paper nothing can be opened or scrolled.
+const closed = new Set();
+const PAPER = 700;  // pixels between the margins of A4 and of US letter
+const SMALLER = 0.75;  // letters of tables on paper, as in the style sheet
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details:not([open])")) {
+    if (details.querySelector("pre")) continue;  // configurations have hundreds of lines
+    closed.add(details);
+    details.open = true;
+  }
+  for (const table of document.querySelectorAll("table")) {
+    table.style.zoom = Math.min(1, PAPER / (SMALLER * table.scrollWidth));
+  }
+});
+addEventListener("afterprint", () => {
+  for (const details of closed) details.open = false;
+  closed.clear();
+  for (const table of document.querySelectorAll("table")) table.style.zoom = "";
+});
 drawAll();

@@ -11,6 +11,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.scores import (
     budgets,
     checklist,
+    citations,
     curves,
     games_table,
     names,
@@ -48,7 +49,28 @@ def to_html(report: Report) -> str:
     rows = standings.aggregate_rows(report, found) if len(found.games) > 1 else []
     page = page_charts.Page(report, found, game_rows(report), rows, called, canvas)
     sections = [section for build in _BUILDERS for section in build(page)]
+    *others, last = sections
+    sections = [*others, *_citations(report, sections), last]
     return assemble(_title(page), sections, canvas, _subtitle(page))
+
+
+def _citations(report: Report, sections: list[Section]) -> Iterator[Section]:
+    """BibTeX of what the other sections quote, and how the page was made."""
+    keys = citations.quoted(" ".join(section.body for section in sections))
+    papers = [(key, citations.PAPERS[key]) for key in keys if key in citations.PAPERS]
+    if not papers and not report.command:
+        return
+    links = "".join(
+        f'<li>{html.escape(f"{name} et al., {year}")}: <a href="{paper.link}">'
+        f"{html.escape(paper.title)}</a></li>"
+        for (name, year), paper in papers
+    )
+    entries = html.escape("\n".join(citations.bibtex(key) for key, _ in papers))
+    body = f'<ul class="plain">{links}</ul><details><summary>BibTeX</summary><pre>{entries}</pre>'
+    body += "</details>"
+    if report.command:
+        body += f"<h3>How this page was made</h3><pre>{html.escape(report.command)}</pre>"
+    yield Section("Cite what is quoted", body)
 
 
 def _title(page: page_charts.Page) -> str:

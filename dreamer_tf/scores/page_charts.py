@@ -52,26 +52,16 @@ def learning_curves(page: Page) -> Iterator[Section]:
     by_game: dict[str, list[dict[str, Any]]] = {}
     for point in charts.curve_points(page.report.all):
         by_game.setdefault(point["game"], []).append(point)
+    few = len(by_game) < 3
+    height = 240 if few else 95
     figures = ""
     for game in sorted(by_game, key=names.game):
-        points = by_game[game]
-        columns = columns_of(
-            _lone(points),
-            page,
-            x="frames",
-            y="return",
-            low="low",
-            high="high",
-            runs="runs",
-            single="single",
-            run="run",
-            lone="lone",
-        )
-        spec = specs.lines(
-            page.agents, columns, "", "", _apart(points), 240 if len(by_game) < 3 else 95
-        )
-        figures += page.canvas.figure(names.game(game), spec, columns)
-    kind = "pair" if len(by_game) < 3 else "grid"
+        ours = _first_frames(by_game[game], page.report.ours) if few else []
+        if ours:
+            until = names.frames(max(point["frames"] for point in ours))
+            figures += _curves(page, ours, f"{names.game(game)}, to {until}", height)
+        figures += _curves(page, by_game[game], names.game(game), height)
+    kind = "pair" if few else "grid"
     yield Section(
         "Learning curves",
         paragraph(
@@ -81,6 +71,34 @@ def learning_curves(page: Page) -> Iterator[Section]:
         )
         + f'{page.canvas.legend()}<div class="{kind}">{figures}</div>',
     )
+
+
+def _curves(page: Page, points: list[dict[str, Any]], caption: str, height: int) -> str:
+    columns = columns_of(
+        _lone(points),
+        page,
+        x="frames",
+        y="return",
+        low="low",
+        high="high",
+        runs="runs",
+        single="single",
+        run="run",
+        lone="lone",
+    )
+    spec = specs.lines(page.agents, columns, "", "", _apart(points), height)
+    return page.canvas.figure(caption, spec, columns)
+
+
+def _first_frames(points: Sequence[dict[str, Any]], ours: Sequence[str]) -> list[dict[str, Any]]:
+    """The points up to the end of our runs, where others go on for ten times as long.
+
+    Beside what others reach later, our curves would all lie on one line.
+    """
+    ends = [point["frames"] for point in points if point["agent"] in ours]
+    if not ends or len(ends) == len(points) or not _apart(points):
+        return []
+    return [point for point in points if point["frames"] <= 1.05 * max(ends)]
 
 
 def differences(page: Page) -> Iterator[Section]:
@@ -119,13 +137,10 @@ def _difference(page: Page, first: str, other: str) -> str:
             for name in ("difference", "first", "second")
         },
     }
-    labels = list(page.called)
-    spec = specs.differences(
-        len(points),
-        specs.color(labels.index(first)),
-        specs.color(labels.index(other)),
-        scales.of([points[0]["game"]]).title,
-    )
+    colors = dict(zip(page.called, (s.color for s in specs.styles(page.agents)), strict=True))
+    worse = colors[other] if colors[other] != colors[first] else "var(--muted)"
+    unit = scales.of([points[0]["game"]]).title
+    spec = specs.differences(len(points), colors[first], worse, unit)
     better = sum(point["difference"] > 0 for point in points)
     of = f"{better} of {len(points)}"
     caption = f"{page.called[first]} above {page.called[other]} on {of}"
@@ -143,7 +158,7 @@ def profiles(page: Page) -> Iterator[Section]:
         specs.profiles(page.agents, columns, log, scale.title, scale.largest)
         for log in (False, True)
     )
-    place = page.canvas.chart(linear, columns)
+    place = page.canvas.chart(linear, columns, "Performance profiles")
     number = place.split('id="')[1].split('"')[0]
     choices = "".join(
         f'<label><input type="radio" name="scale" data-place="{number}" '
@@ -159,7 +174,7 @@ def profiles(page: Page) -> Iterator[Section]:
             "The share of runs and games with more than a score: higher is better at every score. "
             f"{_BANDS}"
         )
-        + f'<p class="control">{choices}</p>{page.canvas.legend()}{place}',
+        + f'<p class="control">{choices}</p>{page.canvas.legend()}<div class="plot">{place}</div>',
     )
 
 

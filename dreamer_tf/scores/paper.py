@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import aggregate, comparison, curves, document, paper_charts, tables
 from dreamer_tf.scores import paper_figures as figures
+from dreamer_tf.scores.comparison import PICTURES
 from dreamer_tf.scores.paper_tables import END, Request, table_1, table_2, table_k1
 
 Rows = list[dict[str, Any]]
@@ -163,7 +164,7 @@ def write(drawn: Drawn, out: str, form: str) -> None:
       UserError: the file cannot be written, or a table has no picture.
     """
     try:
-        if form == "png":
+        if form in PICTURES:
             _chart(drawn).save(out, scale_factor=2)
         else:
             Path(out).write_text(text(drawn, form), encoding="utf-8")

@@ -18,6 +18,7 @@ class Report(NamedTuple):
     absent: tuple[str, ...] = ()  # sentences about what was asked for and has no score
     subset: str = "atari5"  # games from which a median is predicted
     frames: int | None = None  # where all are compared; None for the end of each run
+    command: str = ""  # that made the page, if it is known
 
     @property
     def all(self) -> list[curves.Curve]:

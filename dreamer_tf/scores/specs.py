@@ -4,30 +4,56 @@ They are written as they are in JSON: the page has up to a hundred charts, and b
 each of them in Altair takes longer than everything else. A test checks them against the schema.
 """
 
+import re
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Spec = dict[str, Any]
 
 COLORS = 8  # variables --agent0 to --agent7 in page.css; further agents repeat them, dashed
+VARIANTS = 4
+# These have the same color on every page.
+_USUAL = {"DreamerV2": 0, "Rainbow": 1, "IQN": 2, "C51": 3, "DQN": 4, "DreamerV3": 5}
+_OTHERS = (6, 5, 3, 4, 7, 2, 1, 0)  # colors of other agents, those of the best known ones last
 # 50M and 12k, but 0.25: the units of SI have a letter for thousandths, too.
 _SHORT = "abs(datum.value) < 1000 ? format(datum.value, '~g') : format(datum.value, '~s')"
 _BOOTSTRAP = {"filter": "isValid(datum.low)"}
 
 
-def color(number: int) -> str:
-    """The color of an agent, in either theme."""
-    return f"var(--agent{number % COLORS})"
+class Style(NamedTuple):
+    """How the page draws an agent."""
+
+    color: str  # a variable of the style sheet, which has a value in either theme
+    variant: int  # of dashes and shapes: 0 to 3, different for agents of one color
+
+
+def styles(agents: Sequence[str]) -> list[Style]:
+    """Colors of agents: one for an algorithm, whether runs of it are ours or published.
+
+    Args:
+      agents: what the page calls them.
+    """
+    algorithms = [re.sub(r" \((ours|published)\)$", "", agent) for agent in agents]
+    different = list(dict.fromkeys(algorithms))
+    taken = {name: _USUAL[name] for name in different if name in _USUAL}
+    free = [n for n in _OTHERS if n not in taken.values()] or list(_OTHERS)
+    others = [name for name in different if name not in taken]
+    taken |= {name: free[n % len(free)] for n, name in enumerate(others)}
+    numbers = [taken[name] for name in algorithms]
+    return [
+        Style(f"var(--agent{number})", numbers[:place].count(number) % VARIANTS)
+        for place, number in enumerate(numbers)
+    ]
 
 
 def _colors(agents: Sequence[str]) -> Spec:
-    scale: Spec = {"domain": list(agents), "range": [color(n) for n in range(len(agents))]}
+    scale: Spec = {"domain": list(agents), "range": [style.color for style in styles(agents)]}
     return {"field": "agent", "type": "nominal", "scale": scale, "legend": None}
 
 
 def _dashes(agents: Sequence[str]) -> Spec:
     patterns = ([1, 0], [5, 3], [2, 2], [8, 3, 2, 3])
-    dashes = [patterns[n // COLORS % len(patterns)] for n in range(len(agents))]
+    dashes = [patterns[style.variant] for style in styles(agents)]
     scale: Spec = {"domain": list(agents), "range": dashes}
     return {"field": "agent", "type": "nominal", "scale": scale, "legend": None}
 
@@ -35,7 +61,7 @@ def _dashes(agents: Sequence[str]) -> Spec:
 def _shapes(agents: Sequence[str]) -> Spec:
     """Agents with one color have different shapes."""
     shapes = ("circle", "square", "diamond", "triangle-up")
-    found = [shapes[n // COLORS % len(shapes)] for n in range(len(agents))]
+    found = [shapes[style.variant] for style in styles(agents)]
     scale: Spec = {"domain": list(agents), "range": found}
     return {"field": "agent", "type": "nominal", "scale": scale, "legend": None}
 

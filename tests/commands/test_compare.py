@@ -142,6 +142,8 @@ def test_the_papers_tables_and_figures_have_names(runs):
     for flag in ("--table=wins", "--baselines=IQN"):
         assert "leave " + flag.split("=")[0] in refused(compare(runs, "--paper=table1", flag))
     assert "end --out with .md" in refused(compare(runs, "--paper=table2", "--out=a.png"))
+    ignored = compare(runs, "--table=aggregates", "--out=a.png")
+    assert "--table=aggregates is one of md and csv, but the format is png" in refused(ignored)
 
 
 def test_wins_are_counted_for_any_two_agents(runs):

@@ -73,7 +73,8 @@ def test_nothing_to_compare_is_an_error(runs):
 
 @pytest.mark.parametrize(
     "out,form,chosen",
-    [(None, None, "md"), (None, "csv", "csv"), ("a.png", None, "png"), ("a", "html", "html")],
+    [(None, None, "md"), (None, "csv", "csv"), ("a.png", None, "png"), ("a", "html", "html")]
+    + [("a.svg", None, "svg")],
 )
 def test_the_format_follows_from_the_name_or_the_flag(tmp_path, monkeypatch, out, form, chosen):
     monkeypatch.chdir(tmp_path)
@@ -125,3 +126,10 @@ def test_an_old_name_of_published_scores_still_finds_them():
     asked = comparison.Request(baselines=["Rainbow at 400k"], games=["RoadRunner"])
     [curve] = comparison.collect(asked).baselines
     assert curve.agent == "DER at 400k" and list(curve.values) == [9600.0]
+
+
+def test_a_picture_for_a_paper_has_vectors(runs, tmp_path):
+    found = comparison.collect(request(runs, games=["Pong"]))
+    comparison.write(found, str(tmp_path / "a.svg"), "svg")
+    text = (tmp_path / "a.svg").read_text()
+    assert text.startswith("<svg") and "Pong" in text and "frames" in text

@@ -1,6 +1,7 @@
 """The sections of charts: which agents they compare, and what they leave out."""
 
 import json
+import re
 
 import pytest
 
@@ -56,3 +57,13 @@ def test_a_curve_of_one_point_is_drawn_as_a_point():
     columns = place["columns"]
     [frames] = [x for x, lone in zip(columns["x"], columns["lone"], strict=True) if lone]
     assert frames == 400_000
+
+
+def test_our_curves_are_also_drawn_alone_where_published_ones_go_on(runs):
+    """Beside returns after 199M frames they lie on one line."""
+    ours = curves.own([str(runs / "runs/a/Pong/*")])
+    [section] = page_charts.learning_curves(make(ours, "DQN", games=("pong",)))
+    captions = re.findall("<figcaption>(.*?)</figcaption>", section.body)
+    assert captions == ["Pong, to 2k frames", "Pong"]
+    [section] = page_charts.learning_curves(make([], "DQN", "IQN", games=("pong",)))
+    assert section.body.count("<figcaption>") == 1

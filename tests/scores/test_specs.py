@@ -47,3 +47,14 @@ def test_agents_with_one_color_have_other_dashes():
     ]
     looks = list(zip(colors, map(tuple, dashes), strict=True))
     assert colors[0] == colors[8] and len(set(looks)) == len(AGENTS)
+
+
+def test_an_algorithm_has_one_color_on_every_page():
+    ours, published, other = specs.styles(["DreamerV2 (ours)", "DreamerV2 (published)", "Mine"])
+    assert ours.color == published.color == specs.styles(["IQN", "DreamerV2"])[1].color
+    assert (ours.variant, published.variant, other.variant) == (0, 1, 0)
+    assert other.color not in {ours.color, *(s.color for s in specs.styles(["Rainbow", "IQN"]))}
+
+
+def test_a_page_of_unknown_agents_uses_all_colors():
+    assert len({style.color for style in specs.styles(AGENTS)}) == specs.COLORS
