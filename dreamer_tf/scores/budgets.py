@@ -31,11 +31,6 @@ def frames(report: Report, over: Sequence[str] | None = None) -> dict[str, float
     return found
 
 
-def similar(left: float, right: float) -> bool:
-    """Whether two numbers of frames are close enough for one ranking."""
-    return max(left, right) <= SIMILAR * min(left, right)
-
-
 def groups(ends: dict[str, float], first: Sequence[str] = ()) -> list[list[str]]:
     """Agents that are ranked together, every agent in one group.
 
@@ -50,7 +45,8 @@ def groups(ends: dict[str, float], first: Sequence[str] = ()) -> list[list[str]]
     left = list(ends)
     found = []
     while left:
-        near = [[b for b in left if similar(ends[a], ends[b])] for a in left]
+        # From each agent upwards, so that all pairs of a group are similar.
+        near = [[b for b in left if ends[a] <= ends[b] <= SIMILAR * ends[a]] for a in left]
         group = max(near, key=len)
         found.append(group)
         left = [agent for agent in left if agent not in group]

@@ -18,4 +18,12 @@ def test_every_agent_is_in_one_group():
     assert sorted(agent for group in found for agent in group) == sorted(ends)
     for group in found:
         frames = [ends[agent] for agent in group]
-        assert any(all(budgets.similar(one, other) for other in frames) for one in frames)
+        assert max(frames) <= budgets.SIMILAR * min(frames)
+
+
+def test_all_pairs_of_a_group_are_similar():
+    """Two agents that are near a third one were ranked together, 2.25 times apart."""
+    ends = {"a": 100e6, "b": 150e6, "c": 225e6}
+    assert budgets.groups(ends) == [["a", "b"], ["c"]]
+    assert budgets.groups(ends, first=["c"]) == [["a", "b"], ["c"]]
+    assert budgets.groups({"a": 140.0, "b": 100.0, "c": 150.0}) == [["a", "b", "c"]]
