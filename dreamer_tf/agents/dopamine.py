@@ -254,8 +254,11 @@ class DopamineAgent(Agent):
 
     def expected(self) -> Expected:
         """Everything learned, and the state of the sampling, which depends on the buffer's size."""
-        # Keys and priorities are 8 bytes each; a tree has up to four nodes for an element.
-        sampling = 64 * self.dopamine._replay._max_capacity + (1 << 20)
+        # Keys and priorities are 8 bytes each. The tree may be made for more elements.
+        replay = self.dopamine._replay
+        tree = getattr(replay._sampling_distribution, "_sum_tree", None)
+        nodes = 0 if tree is None else len(tree._nodes)
+        sampling = 64 * replay._max_capacity + 8 * nodes + (1 << 20)
         return Expected(self._arrays(), "sampling/", sampling)
 
     def check_state(self, state: dict[str, Any]) -> None:

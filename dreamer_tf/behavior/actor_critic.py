@@ -289,9 +289,10 @@ class ActorCritic(Module):
         self.slow_updates.assign_add(1)
 
     def copy_critic(self, fraction: float | tf.Tensor) -> None:
-        """Moves the target critic towards the critic by `fraction`."""
-        pairs = zip(
-            self.critic.trainable_variables, self.target_critic.trainable_variables, strict=True
-        )
+        """Moves the target critic towards the critic by `fraction`; what is not trained, wholly."""
+        pairs = zip(self.critic.variables, self.target_critic.variables, strict=True)
         for source, target in pairs:
-            target.value.assign(fraction * source.value + (1.0 - fraction) * target.value)
+            moved = source.value
+            if source.trainable:
+                moved = fraction * source.value + (1.0 - fraction) * target.value
+            target.value.assign(moved)

@@ -70,7 +70,8 @@ class Actions:
         Raises:
           ValueError: it does not fit the actions.
         """
-        flat = np.concatenate([np.ravel(part) for part in _arrays(mask)]).astype(bool)
+        parts = [np.ravel(part) for part in _arrays(mask, self._declared)]
+        flat = np.concatenate(parts or [np.zeros(0)]).astype(bool)
         size = mask_size(self.space)
         if flat.shape != (size,):
             raise ValueError(f"the action mask has {flat.size} entries, but there are {size}")
@@ -142,9 +143,31 @@ def _build(space: gymnasium.Space, chosen: list[int], numbers: list[float]) -> A
     return picked + space.start if isinstance(space, spaces.MultiDiscrete) else picked
 
 
-def _arrays(mask: Any) -> list[Any]:
-    if isinstance(mask, Mapping):
-        mask = list(mask.values())
+def _mask_parts(mask: Any, space: spaces.Dict | spaces.Tuple) -> list[tuple[Any, gymnasium.Space]]:
+    """The parts of a mask beside those of the space. Numbers have none, or None as in Gymnasium."""
+    if isinstance(space, spaces.Dict):
+        known = dict(space.spaces)
+        if not isinstance(mask, Mapping) or not set(mask) <= set(known):
+            names = sorted(map(str, mask)) if isinstance(mask, Mapping) else type(mask).__name__
+            raise ValueError(
+                f"the action mask has {names}, but the actions are named {sorted(known)}"
+            )
+        return [(mask[key], part) for key, part in known.items() if key in mask]
+    parts = list(space.spaces)
+    chosen = [part for part in parts if any(map(_sizes, _leaves(part, "")))]
+    beside = parts if len(mask) == len(parts) else chosen
+    if len(mask) != len(beside):
+        raise ValueError(f"the action mask has {len(mask)} parts, but the actions {len(parts)}")
+    return list(zip(mask, beside, strict=True))
+
+
+def _arrays(mask: Any, space: gymnasium.Space | None) -> list[Any]:
+    """The arrays of a mask, in the order of the space: that of its keys may be another one."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return [found for part, inner in _mask_parts(mask, space) for found in _arrays(part, inner)]
+    if isinstance(space, spaces.Box):
+        return []  # numbers have no mask; Gymnasium has None there
+    # Each choice of a MultiDiscrete has an array of its own.
     if isinstance(mask, tuple | list) and any(np.ndim(part) for part in mask):
-        return [array for part in mask for array in _arrays(part)]
+        return [found for part in mask for found in _arrays(part, None)]
     return [np.asarray(mask)]

@@ -265,13 +265,35 @@ def check_arrival(
             )
         if value.dtype.kind == "f" and not _is_finite(value):
             raise ValueError(f"the observation '{key}' has numbers that are not finite")
+        if value.dtype.kind != "f" and not _fits(value, np.dtype(box.dtype)):
+            raise ValueError(
+                f"the observation '{key}' has numbers from {value.min()} to {value.max()}, which "
+                f"{box.dtype} does not have"
+            )
+
+
+def _fits(value: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether integers stay the same in another integer type; elsewhere they would wrap around."""
+    if dtype.kind not in "iu" or value.dtype == dtype or not value.size:
+        return True
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= int(value.min()) and int(value.max()) <= limits.max)
+
+
+def _copied(space: gymnasium.spaces.Dict, observation: Observation) -> Observation:
+    """Arrays of one's own: an environment may write its next observation into the same ones."""
+    copies = {}
+    for key, box in space.spaces.items():
+        value = np.asarray(observation[key])
+        copies[key] = np.array(value, box.dtype if value.dtype.kind != "f" else value.dtype)
+    return copies
 
 
 def checked_reset(environment: Environment, seed: int | None = None) -> Observation:
     """Starts an episode and returns its first observation; `ValueError` as `check_arrival`."""
     observation = environment.reset(seed)
     check_arrival(environment.observation_space, observation)
-    return observation
+    return _copied(environment.observation_space, observation)
 
 
 def checked_step(
@@ -279,8 +301,11 @@ def checked_step(
 ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
     """Carries out an action and returns what `Environment.step` does; errors as above."""
     observation, reward, terminated, truncated, info = environment.step(action)
+    if np.size(reward) != 1:
+        raise ValueError(f"the reward has shape {np.shape(reward)}, but must be a number")
     check_arrival(environment.observation_space, observation, reward)
-    return observation, reward, terminated, truncated, info
+    copies = _copied(environment.observation_space, observation)
+    return copies, float(np.asarray(reward).item()), terminated, truncated, info
 
 
 def _is_finite(value: np.ndarray | float) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import gin
 import gymnasium
+import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 from dreamer_tf.environments.interface import (
@@ -53,7 +54,7 @@ class _Maker:
 
     def __call__(self) -> gymnasium.Env:
         if os.getpid() == self._process:
-            return GymnasiumEnvironment(self._create())
+            return _OneOfMany(self._create())
         leave_signals_to_parent()
         end_with_parent(parent_exit())
         try:
@@ -67,7 +68,25 @@ class _Maker:
             os._exit(1)
 
 
-class _WorkerEnvironment(GymnasiumEnvironment):
+class _OneOfMany(GymnasiumEnvironment):
+    """An environment that only says of `info` what is read.
+
+    Gymnasium puts the infos of all environments into arrays. What does not fit into one, as dicts
+    or numbers of two kinds, fails there or is changed.
+    """
+
+    def step(self, action: Any) -> Any:
+        *found, info = super().step(action)
+        read: dict[str, Any] = {"life_lost": bool(info.get("life_lost"))}
+        for name in self.environment.episode_info:
+            try:
+                read[name] = float(np.asarray(info[name]).item())
+            except (KeyError, TypeError, ValueError):
+                continue  # it is missed at the end of an episode, with a sentence
+        return (*found, read)
+
+
+class _WorkerEnvironment(_OneOfMany):
     """An environment in a worker. All its exceptions can be sent to the parent.
 
     Gymnasium's worker sends the class of an exception. If that class cannot be pickled, the parent

@@ -24,6 +24,27 @@ from dreamer_tf.storage import faults
 from dreamer_tf.storage.files import create, make_directory
 from dreamer_tf.version import NUMERICS
 
+_LOGGED = 1_000_000  # numbers of Dopamine's legacy logger that a checkpoint keeps
+
+
+def recent_logs(logs: Mapping[str, Mapping[str, list[float]]]) -> dict[str, Any]:
+    """What Dopamine's legacy logger has of the newest iterations, as much as a checkpoint can hold.
+
+    It remembers the length and the return of every episode. After millions of short ones a
+    checkpoint would be too large to be read.
+
+    Args:
+      logs: by iteration, in their order.
+    """
+    kept: dict[str, Any] = {}
+    count = 0
+    for name in reversed(list(logs)):
+        count += sum(map(len, logs[name].values()))
+        if kept and count > _LOGGED:
+            break
+        kept[name] = logs[name]
+    return dict(reversed(kept.items()))
+
 
 class DreamSettings(NamedTuple):
     """How often the world model is looked at, and how."""

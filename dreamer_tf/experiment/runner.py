@@ -25,7 +25,13 @@ from dreamer_tf.experiment.group import Group
 from dreamer_tf.experiment.guard import EnvironmentFailure, EnvironmentGuard
 from dreamer_tf.experiment.phases import Ended, add_episode, no_progress, phase_seeds, unfinished
 from dreamer_tf.experiment.progress import PhaseBar
-from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter, add_episodes
+from dreamer_tf.experiment.reporting import (
+    DreamSettings,
+    ProgressText,
+    Reporter,
+    add_episodes,
+    recent_logs,
+)
 from dreamer_tf.experiment.rollout import VectorRollout
 from dreamer_tf.experiment.session import Session
 from dreamer_tf.experiment.signals import Interrupted, StopRequest
@@ -265,14 +271,16 @@ class DreamerRunner(Runner):
                 "iteration": next_iteration,
                 "phases": self._phases,
                 "interruptions": self._interruptions,
-                "logs": self._logger.data if self._logger is not None else {},
+                "logs": recent_logs(self._logger.data) if self._logger is not None else {},
                 "scores": self.scores,
                 "log_sizes": log_files.sizes(self._base_dir),
                 "workers": self._group.workers.count,
             }
             parts.save(self._group, self._store, checkpoint)
             self.session.saved()
-            self._agent.saved(self._store.needed())
+            needed = self._store.needed()
+            if needed is not None:
+                self._agent.saved(needed)
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:
         self._iteration = iteration

@@ -200,11 +200,15 @@ class EpisodeReplay:
 
     def close_episodes(self) -> None:
         """Marks the last step of every running episode as is_last, without terminating it."""
-        for index, stream in enumerate(self._streams):
-            if stream.running:
-                self._ring.set_flag(index, stream.count - 1, _IS_LAST)
-                self._checksums.changed(index, stream.count - 1)
-                stream.running = False
+        running = [item for item in enumerate(self._streams) if item[1].running]
+        if running and self._pending:
+            self._pending.result()  # it reads the flags
+        for index, stream in running:
+            self._ring.set_flag(index, stream.count - 1, _IS_LAST)
+            self._checksums.changed(index, stream.count - 1)
+            stream.running = False
+        if running:
+            self._submit()  # the copy that waits has the flags from before
 
     def can_sample(self) -> bool:
         """Whether there are enough steps for a batch."""

@@ -193,12 +193,26 @@ class ReleasedSampling:
         self, streams: list[Stream], length: int, count: int, rng: np.random.Generator
     ) -> list[list[Segment]] | None:
         """Joins pieces, beginning with the rest of the last one; see `Sampling.draw`."""
-        drawn = [self._sequence(streams, length, rng) for _ in range(count)]
+        episodes = self._episodes(streams)  # once: a long replay has thousands of them
+        drawn = [self._sequence(streams, episodes, length, rng) for _ in range(count)]
         found = [segments for segments in drawn if segments is not None]
         return found if len(found) == count else None
 
+    def _episodes(self, streams: list[Stream]) -> list[tuple[int, int, int]]:
+        """Stream, begin and end of the complete episodes that are long enough."""
+        return [
+            (index, *bounds)
+            for index, stream in enumerate(streams)
+            for bounds in stream.complete_episodes()
+            if bounds[1] - bounds[0] - 1 >= self._minimum
+        ]
+
     def _sequence(
-        self, streams: list[Stream], length: int, rng: np.random.Generator
+        self,
+        streams: list[Stream],
+        episodes: list[tuple[int, int, int]],
+        length: int,
+        rng: np.random.Generator,
     ) -> list[Segment] | None:
         segments = []
         missing = length
@@ -206,7 +220,7 @@ class ReleasedSampling:
             # A run that resumed may have overwritten the rest of a piece.
             if self._rest and self._rest.start < streams[self._rest.stream].lost:
                 self._rest = None
-            piece = self._rest or self._piece(streams, rng)
+            piece = self._rest or self._piece(episodes, rng)
             if piece is None:
                 return None
             taken = min(missing, piece.length)
@@ -218,13 +232,9 @@ class ReleasedSampling:
                 self._rest = Segment(piece.stream, piece.start + taken, rest, False)
         return segments
 
-    def _piece(self, streams: list[Stream], rng: np.random.Generator) -> Segment | None:
-        episodes = [
-            (index, *bounds)
-            for index, stream in enumerate(streams)
-            for bounds in stream.complete_episodes()
-            if bounds[1] - bounds[0] - 1 >= self._minimum
-        ]
+    def _piece(
+        self, episodes: list[tuple[int, int, int]], rng: np.random.Generator
+    ) -> Segment | None:
         if not episodes:
             return None
         index, begin, end = episodes[int(rng.integers(len(episodes)))]

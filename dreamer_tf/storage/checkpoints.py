@@ -45,7 +45,10 @@ NEEDS = "files"  # key in the state: fingerprints of files that it needs, by pat
 _FILES = ("arrays.npz", "state.json")
 _MANIFEST_BYTES, _STATE_BYTES = 1 << 16, 1 << 26  # the most that they may have
 # They say nothing about the file: using an older checkpoint would lose training for nothing.
-_NO_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NO_DAMAGE = (
+    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+)
 
 
 class Fingerprint(msgspec.Struct):
@@ -254,12 +257,21 @@ class CheckpointStore:
         if not same or fingerprint(path, self._base) != msgspec.to_builtins(written):
             raise DamagedCheckpoint(f"{name} has changed since it was written")
 
-    def needed(self) -> set[str]:
-        """Other files that any checkpoint needs, by their paths in the base directory."""
+    def needed(self) -> set[str] | None:
+        """Other files that any checkpoint needs, by their paths in the base directory.
+
+        Returns:
+          None if a checkpoint could not be read now: its files may be needed, too.
+        """
         found: set[str] = set()
         for number in self.numbers():
             try:
                 found |= set(self._needs(self.state(number)))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                logging.warning("Checkpoint %s cannot be read now (%s).", self.path(number), error)
+                return None
             except Exception:
                 continue  # it cannot be used
         return found
@@ -307,8 +319,15 @@ def _write(directory: Path, number: int, checkpoint: Checkpoint) -> None:
     with create(directory / "arrays.npz") as file:
         save_arrays(file, checkpoint.arrays)
     faults.point("arrays_written")
+    state = json.dumps(checkpoint.state).encode()
+    if len(state) > _STATE_BYTES:  # nobody could read it, and older checkpoints would go
+        raise UserError(
+            f"The state of this checkpoint has {len(state):,} bytes, and {_STATE_BYTES:,} are the "
+            "most that is read again: lower DreamerV2Agent.log_every, or what a class of yours "
+            "stores."
+        )
     with create(directory / "state.json") as file:
-        file.write(json.dumps(checkpoint.state).encode())
+        file.write(state)
     manifest = {
         "format": FORMAT,
         "number": number,

@@ -161,6 +161,16 @@ def test_every_agent_runs_on_ale_and_resumes_exactly(name, tmp_path):
     assert losses and 0 <= parts.agent.updates - losses[-1]["Agent/updates"] < between
 
 
+def test_a_small_replay_with_the_tree_of_a_large_one_is_read_again(tmp_path):
+    """Only ReplayBuffer.max_capacity was lowered, to save memory. Nothing could resume."""
+    parse("rainbow", "PrioritizedSamplingDistribution.max_capacity=400_000")
+    first = run(tmp_path, 1)
+    size = (first.store.path(first.store.numbers()[-1]) / "arrays.npz").stat().st_size
+    assert size > 6e6
+    second = run(tmp_path, 2)
+    assert second.agent.agent_steps > first.agent.agent_steps
+
+
 @pytest.fixture
 def small_dqn():
     parse("dqn", "JaxDQNAgent.stack_size=2")

@@ -251,3 +251,15 @@ def test_the_target_critic_is_copied_at_its_interval():
         behavior.update_target_critic()
         np.testing.assert_allclose(first_kernels(behavior)[1], target)
     assert int(behavior.slow_updates) == 4
+
+
+def test_what_is_not_trained_is_copied_too():
+    """A frozen layer of the target critic kept weights of its own."""
+    _, behavior = make("ActorCritic.slow_update_fraction=0.25")
+    frozen = [critic.variables[0] for critic in (behavior.critic, behavior.target_critic)]
+    for variable in frozen:
+        variable.trainable = False
+    behavior.copy_critic(1.0)
+    frozen[0].assign(np.full(frozen[0].shape, 3.0))
+    behavior.copy_critic(0.25)
+    np.testing.assert_array_equal(frozen[1], frozen[0])

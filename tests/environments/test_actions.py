@@ -65,3 +65,19 @@ def test_masks_are_put_together():
 def test_parts_that_cannot_be_chosen_are_errors(space, words):
     with pytest.raises(UserError, match=words):
         Actions(space, "E")
+
+
+def test_a_mask_has_the_order_of_the_actions():
+    """A Dict space sorts its keys. The mask's own order let forbidden actions through."""
+    space = spaces.Dict({"move": Discrete(3), "attack": Discrete(3), "aim": Box(-1, 1, (2,))})
+    mask = {"move": np.array([1, 0, 0]), "attack": np.ones(3), "aim": None}
+    np.testing.assert_array_equal(Actions(space, "E").mask(mask), [1, 1, 1, 1, 0, 0])
+    with pytest.raises(
+        ValueError, match=r"has \['jump'\], but the actions are named \['aim', 'att"
+    ):
+        Actions(space, "E").mask({"jump": np.ones(3)})
+    both = spaces.Tuple([Box(-1, 1, (1,)), Discrete(2)])
+    for found in ((None, [1, 0]), ([1, 0],)):
+        np.testing.assert_array_equal(Actions(both, "E").mask(found), [True, False])
+    with pytest.raises(ValueError, match="the action mask has 3 parts, but the actions 2"):
+        Actions(both, "E").mask(([1, 0], [1, 0], [1, 0]))

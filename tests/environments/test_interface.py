@@ -185,3 +185,52 @@ def test_numbers_of_another_kind_are_refused(declared, delivered, fits):
     space = gymnasium.spaces.Dict({"v": gymnasium.spaces.Box(0, 1, (2,), declared)})
     with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="'v' has the type"):
         check_arrival(space, {"v": np.ones(2, delivered)})
+
+
+class Reusing(Required):
+    """Writes each observation into the same array."""
+
+    def __init__(self):
+        self.seen = np.zeros(2, np.float32)
+
+    def reset(self, seed=None):
+        return {"v": self.seen}
+
+    def step(self, action):
+        self.seen += 0.25
+        return {"v": self.seen}, np.array([1.0]), False, False, {}
+
+
+def test_an_observation_stays_as_it_was_when_the_next_one_comes():
+    """Dopamine's agents keep the array, and stored each action with the next observation."""
+    environment = DopamineEnvironment(Reusing())
+    first = environment.reset()
+    second, reward, _, _ = environment.step(0)
+    environment.step(0)
+    assert first["v"][0] == 0.0 and second["v"][0] == 0.25
+    assert type(reward) is float and reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "reward", "words"),
+    [
+        (np.array([300, -1]), 1.0, "numbers from -1 to 300, which uint8 does not have"),
+        (np.zeros(2, np.uint8), np.zeros(2), r"the reward has shape \(2,\), but must be a number"),
+    ],
+)
+def test_what_would_change_silently_is_an_error(value, reward, words):
+    class Wrong(Required):
+        observation_space = gymnasium.spaces.Dict(
+            {"v": gymnasium.spaces.Box(0, 255, (2,), np.uint8)}
+        )
+
+        def reset(self, seed=None):
+            return {"v": np.array([1, 255])}
+
+        def step(self, action):
+            return {"v": value}, reward, False, False, {}
+
+    environment = DopamineEnvironment(Wrong())
+    assert environment.reset()["v"].dtype == np.uint8
+    with pytest.raises(ValueError, match=words):
+        environment.step(0)

@@ -58,3 +58,31 @@ def test_workers_create_the_configured_environment():
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_equal(ours, theirs)
     np.testing.assert_array_equal(found[1][3][3], [True, True])  # truncated
+
+
+class Talkative(ScriptedEnvironment):
+    """Its info has what does not fit into an array of all environments."""
+
+    episode_info = ("share",)
+    made = 0
+
+    def __init__(self):
+        super().__init__(((2, "terminated"),))
+        Talkative.made += 1
+        self.number = Talkative.made
+
+    def step(self, action):
+        *found, info = super().step(action)
+        share = 0 if self.number % 2 else 0.75  # an int in one environment
+        told = {"inventory": {"wood": 3}, "text": "a" if self.number % 2 else 1.5}
+        return (*found, info | told | {"share": share, "path": np.zeros(self.number)})
+
+
+def test_only_what_is_read_of_an_info_is_put_together():
+    """A dict in it ended a run with a traceback, and 0.75 beside 0 became 0."""
+    vector = create_vector_environment(Talkative, 2, asynchronous=False)
+    vector.reset(seed=[0, 1])
+    info = vector.step(np.array([0, 0]))[-1]
+    assert {key for key in info if not key.startswith("_")} == {"life_lost", "share"}
+    assert sorted(info["share"]) == [0.0, 0.75] and info["life_lost"].dtype == bool
+    vector.close()

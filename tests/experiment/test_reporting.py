@@ -7,6 +7,7 @@ import pytest
 
 from dreamer_tf.environments.interface import complete
 from dreamer_tf.errors import UserError
+from dreamer_tf.experiment import reporting
 from dreamer_tf.experiment.phases import no_progress
 from dreamer_tf.experiment.reporting import DreamSettings, ProgressText, Reporter
 from dreamer_tf.experiment.session import Session
@@ -183,3 +184,13 @@ def test_the_progress_text_shows_losses_in_training_only():
     assert "updates/s" in training and "other" not in training
     evaluation = ProgressText("eval", found["eval"], agent, 4)(20)
     assert "return -" in evaluation and "image" not in evaluation and "updates" not in evaluation
+
+
+def test_a_checkpoint_keeps_the_newest_iterations_of_the_legacy_logger(monkeypatch):
+    """With the returns of millions of episodes it could not be read again."""
+    logs = {f"iteration_{k}": {"length": [k] * 4, "return": [0.5] * 4} for k in range(5)}
+    assert reporting.recent_logs(logs) == logs and list(reporting.recent_logs(logs)) == list(logs)
+    monkeypatch.setattr(reporting, "_LOGGED", 17)
+    assert list(reporting.recent_logs(logs)) == ["iteration_3", "iteration_4"]
+    monkeypatch.setattr(reporting, "_LOGGED", 3)
+    assert list(reporting.recent_logs(logs)) == ["iteration_4"]

@@ -313,3 +313,19 @@ def test_a_resume_that_is_not_exact_says_so(tmp_path, caplog):
     add_episode(replay, 4)
     make(tmp_path, capacity=60, reserve=20).restore(state)
     assert "4 of the oldest steps were overwritten since the checkpoint" in caplog.text
+
+
+def test_a_cut_shows_in_the_batch_that_was_copied_before(tmp_path):
+    """The copy ran ahead: a run and its resume got another is_last in one batch."""
+    found = []
+    for prefetch in (True, False):
+        replay = make(tmp_path / str(prefetch), prefetch=prefetch)
+        add_episode(replay, 12, finished=False)
+        for _ in range(5):
+            replay.sample()
+        replay.close_episodes()
+        found.append([replay.sample() for _ in range(3)])
+        replay.close()
+    assert any(batch.is_last.any() for batch in found[0])
+    for ahead, behind in zip(*found, strict=True):
+        np.testing.assert_array_equal(ahead.is_last, behind.is_last)

@@ -1,5 +1,6 @@
 """Checkpoints are complete or absent, verified, and never unpickled."""
 
+import errno
 import json
 
 import numpy as np
@@ -145,3 +146,44 @@ def test_arrays_of_another_network_are_a_user_error(stored):
     check_arrays(expected, {"w": np.zeros(2)})
     with pytest.raises(UserError, match=r"belongs to another network: [wvb]"):
         check_arrays(expected, stored)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ESTALE, errno.EFBIG])
+def test_what_cannot_be_read_now_may_need_its_files(tmp_path, monkeypatch, number):
+    """Files of a replay were removed, because nobody seemed to need them."""
+    store = CheckpointStore(tmp_path / "checkpoints")
+    store.save(1, Checkpoint({}, {NEEDS: {}}))
+
+    def fail(*arguments):
+        raise OSError(number, "for a moment")
+
+    monkeypatch.setattr(checkpoints, "read_bytes", fail)
+    assert store.needed() is None
+    monkeypatch.undo()
+    assert store.needed() == set()
+
+
+def test_a_moment_of_a_network_disk_is_no_damage(tmp_path, monkeypatch):
+    """The run went on from the checkpoint before, and the good one was removed."""
+    store = CheckpointStore(tmp_path)
+    for number in (1, 2):
+        store.save(number, checkpoint(number))
+    read = checkpoints.read_bytes
+
+    def stale(path, *arguments):
+        if "000002" in str(path):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return read(path, *arguments)
+
+    monkeypatch.setattr(checkpoints, "read_bytes", stale)
+    with pytest.raises(OSError, match="Stale"):
+        store.load_latest()
+
+
+def test_a_state_that_nobody_could_read_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_STATE_BYTES", 100)
+    store = CheckpointStore(tmp_path)
+    store.save(1, Checkpoint({}, {}))
+    with pytest.raises(UserError, match="and 100 are the most that is read again: lower"):
+        store.save(2, Checkpoint({}, {"logs": [0.5] * 100}))
+    assert store.load_latest()[0] == 1
