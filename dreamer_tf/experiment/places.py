@@ -1,5 +1,6 @@
 """Paths that users give: on this machine, and below a working directory that exists."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -36,9 +37,11 @@ def check_flags(values: Mapping[str, Any]) -> None:
       values: value by name of the flag; lists are looked into.
 
     Raises:
-      UserError: a value is a URL, or the working directory was deleted.
+      UserError: a value is a URL or no number, or the working directory was deleted.
     """
     for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):  # bounds of absl let it through
+            raise UserError(f"--{name}={value} is no number that can be used: write another one.")
         several = isinstance(value, Iterable) and not isinstance(value, str)
         for item in value if several else [value]:
             check_local(f"--{name}", item)

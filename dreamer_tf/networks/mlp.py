@@ -6,7 +6,7 @@ import tensorflow as tf
 from dreamer_tf.networks import layers
 from dreamer_tf.networks.module import Module
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import Activation, NonNegativeInt, Size
+from dreamer_tf.settings.types import Activation, Layers, Size
 
 
 @configurable(denylist=["inputs", "outputs", "rng", "precision", "name"])
@@ -21,7 +21,7 @@ class MLP(Module):
         rng: np.random.Generator,
         precision: layers.Precision,
         name: str,
-        num_layers: NonNegativeInt = 4,
+        num_layers: Layers = 4,
         units: Size = 400,
         activation: Activation = "elu",
     ):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.scores import charts, curves, page, report, standings, subsets, tables, wins
 from dreamer_tf.scores.names import listed
+from dreamer_tf.storage.files import replace_text
 
 PICTURES = ("png", "svg")
 FORMATS = ("html", "md", "csv", *PICTURES)
@@ -165,7 +166,10 @@ def write(found: report.Report, out: str, form: str, table: str = "games") -> No
         return
     content = text(found, form, table)
     try:
-        Path(out).write_text(content, encoding="utf-8")
+        if os.path.exists(out) and not os.path.isfile(out):  # as /dev/stdout
+            Path(out).write_text(content, encoding="utf-8")
+        else:  # the report of before stays, if this one cannot be written
+            replace_text(out, content)
     except OSError as error:
         raise UserError(f"--out={out} cannot be written ({error}).") from error
 

@@ -3,6 +3,7 @@
 import functools
 import glob
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -248,7 +249,8 @@ def files(patterns: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for pattern in patterns:
-        named = [_score_file(Path(path)) for path in sorted(glob.glob(pattern))]
+        several = glob.has_magic(pattern)
+        named = [_score_file(Path(path), several) for path in sorted(glob.glob(pattern))]
         paths = [path for path in named if path is not None]
         if not paths:
             raise UserError(
@@ -260,8 +262,14 @@ def files(patterns: Sequence[str]) -> list[Path]:
     return list(found.values())
 
 
-def _score_file(path: Path) -> Path | None:
-    """The score file that a path is, or that of the run that it is or lies in."""
+def _score_file(path: Path, several: bool) -> Path | None:
+    """The score file that a path is, or that of the run that it is or lies in.
+
+    Beside runs there may be anything, such as their archives: of several paths that a pattern
+    finds, only files that end in .json count.
+    """
+    if several and path.is_file() and path.suffix != ".json" and identity.run_around(path) is None:
+        return None
     if path.is_dir() and (path / score_files.FILE).is_file():
         return path / score_files.FILE
     around = identity.run_around(path)
@@ -376,7 +384,9 @@ def source(path: Path) -> str:
     Args:
       path: of the score file.
     """
-    return str(path.parent if path.name == score_files.FILE else path)
+    found = path.parent if path.name == score_files.FILE else path
+    # A name in a file system need not be UTF-8, and no page could hold it.
+    return os.fsencode(found).decode(errors="backslashreplace")
 
 
 def check_published(found: Iterable[Curve]) -> None:

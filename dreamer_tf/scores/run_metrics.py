@@ -73,7 +73,12 @@ def load_metrics(patterns: str | os.PathLike | Sequence[str | os.PathLike]) -> p
     """
     if isinstance(patterns, str | os.PathLike):
         patterns = [patterns]
-    parts = [_run(directory) for pattern in patterns for directory in _directories(pattern)]
+    named = [directory for pattern in patterns for directory in _directories(pattern)]
+    if not named:
+        raise UserError("load_metrics([]): name base directories, as in 'runs/*/*/*'.")
+    # One run may be found in several ways.
+    runs = {os.path.realpath(directory): directory for directory in reversed(named)}
+    parts = [_run(directory) for directory in reversed(runs.values())]
     table = pd.concat(parts, ignore_index=True)
     whole = {"seed": "int64", "steps": "Int64", "frames": "Int64", "value": "float64"}
     table = table.astype(whole)

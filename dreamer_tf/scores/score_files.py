@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.errors import UserError, printable
 from dreamer_tf.storage.files import read_bytes, replace_text
 from dreamer_tf.storage.schema import Count
 
@@ -85,13 +85,20 @@ def read(path: str | os.PathLike) -> list[Score]:
         rows = json.loads(read_bytes(path, _BYTES))
         _check_fields(rows)
         found = msgspec.convert(rows, list[_Record])
-        scores = [Score(*(getattr(record, name) for name in Score._fields)) for record in found]
+        scores = [
+            Score(*(_clean(getattr(record, name)) for name in Score._fields)) for record in found
+        ]
         _check(scores)
         return scores
     except (OSError, ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
         raise UserError(
             f"{path} is not a score file: {type(error).__name__}: {error!s:.300}"
         ) from error
+
+
+def _clean(value: Any) -> Any:
+    """Text without control characters: programs that draw pictures end at some of them."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def _check_fields(rows: Any) -> None:

@@ -228,7 +228,7 @@ def _decompressor(file: IO[bytes]) -> Any:
 
 
 def _extract(name: str, directory: str) -> int:
-    count = 0
+    count = headers = 0
     with open(open_file(name), "rb") as file:
         try:
             stream = _Limited(_decompressor(file))
@@ -237,7 +237,8 @@ def _extract(name: str, directory: str) -> int:
                 while (member := archive.next()) is not None:
                     stream.left = None
                     count += _extract_member(archive, member, directory, name)
-                    if count > _MOST_MEMBERS:
+                    headers += 1  # of directories, too
+                    if headers > _MOST_MEMBERS:
                         raise UserError(f"{name} has more than {_MOST_MEMBERS:,} files.")
                     archive.members.clear()  # tarfile keeps them all
                     stream.left = _MOST_HEADER

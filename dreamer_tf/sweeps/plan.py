@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -67,13 +68,14 @@ def make(request: Request, names: dict[str, str] | None = None) -> list[Run]:
     configs = split_configs(request.configs)
     seeds = parse_seeds(request.seeds)
     chosen = games.expand(request.games)
-    varied = list(itertools.product(*map(split_variation, request.vary)))
-    count = len(configs) * len(seeds) * len(varied) * max(1, len(chosen))
+    values_of = [split_variation(text) for text in request.vary]
+    count = math.prod([len(configs), len(seeds), max(1, len(chosen)), *map(len, values_of)])
     if count > MOST_RUNS:
         raise UserError(
             f"The sweep has {count:,} runs, more than {MOST_RUNS:,}: name fewer --seeds, --games "
             "or values of --vary."
         )
+    varied = list(itertools.product(*values_of))  # not before the count is known to be small
     runs: dict[str, Run] = {}
     names = {} if names is None else names
     for config, values in itertools.product(configs, varied):
@@ -176,7 +178,9 @@ def split_variation(text: str) -> list[str]:
             f"--vary={text}: write a gin parameter and its values, as in "
             "--vary=WorldModel.kl_scale=0.1,1.0."
         )
-    if name.strip() in CHANGEABLE:
+    scope, _, selector = name.strip().rpartition("/")
+    selector, _, parameter = selector.rpartition(".")
+    if gin_text.key(scope, selector, parameter) in CHANGEABLE:
         raise UserError(
             f"--vary={text}: {name.strip()} may change during a run, so runs that differ in it "
             "share a directory: set one value with --gin_bindings."

@@ -26,12 +26,24 @@ def write(states: Sequence[State], out: str, mixed: bool = False) -> str:
     """
     form = comparison.choose_format(out, None)
     runs = [state.run for state in states]
-    paths = [run.base_dir for run in runs if os.path.exists(_scores(run))]
-    if not paths:
-        raise UserError("No run of the sweep has scores yet: wait until one has an iteration.")
-    patterns = [glob.escape(path) for path in paths]
-    found = comparison.collect(comparison.Request(runs=patterns, mixed=mixed))
-    missing = tuple(sentences(state for state in states if state.kind != DONE))
+    phases: set[str] = set()
+    patterns, missing = [], []
+    for run in runs:
+        if os.path.exists(_scores(run)):
+            try:
+                phases |= {score.phase for score in score_files.read(_scores(run))}
+                patterns.append(glob.escape(run.base_dir))
+            except UserError as error:  # one damaged file must not hide all others
+                missing.append(error.sentence)
+    if not phases:
+        raise UserError(
+            " ".join(["No run of the sweep has scores yet: wait until one has an iteration."])
+            + "".join(f" {sentence}" for sentence in missing)
+        )
+    # Without evaluations there are the returns of training.
+    phase = "eval" if "eval" in phases else "train"
+    found = comparison.collect(comparison.Request(runs=patterns, phase=phase, mixed=mixed))
+    missing += sentences(state for state in states if state.kind != DONE)
     comparison.write(found._replace(absent=(*found.absent, *missing)), out, form)
     complete = sum(state.kind == DONE for state in states)
     return (
@@ -46,12 +58,13 @@ def _scores(run: Run) -> str:
 
 def sentences(states: Iterable[State]) -> list[str]:
     """Says which runs are not complete, seeds of one configuration and game together."""
-    groups: dict[tuple[str, str, str], list[State]] = {}
+    groups: dict[tuple[str, str, str, str], list[State]] = {}
     for state in states:
-        groups.setdefault((state.run.config, state.run.game, state.kind), []).append(state)
+        alike = (state.run.config, state.run.game, state.kind, state.sentence)
+        groups.setdefault(alike, []).append(state)
     return [
         f"{config} on {game}, seed{'s' if len(found) > 1 else ''} "
         f"{', '.join(str(state.run.seed) for state in found)}: {kind}"
-        + (f" ({found[0].sentence})." if found[0].sentence else ".")
-        for (config, game, kind), found in groups.items()
+        + (f" ({sentence})." if sentence else ".")
+        for (config, game, kind, sentence), found in groups.items()
     ]

@@ -26,6 +26,7 @@ from dreamer_tf.sweeps.worker import Job
 _JOBS = "slurm.json"
 _MOST_BYTES = 1 << 24
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<parts>\d+(?::\d+){0,2})")
+_OURS = ("array", "error", "job-name", "open-mode", "output", "requeue", "signal")
 _REQUEUES = 10_000  # time limits that a run may reach
 
 
@@ -121,7 +122,8 @@ def parse(options: str) -> dict[str, Any]:
       options: as for `submit`.
 
     Raises:
-      UserError: one has not the form --name=value, or the time has none that SLURM knows.
+      UserError: one has not the form --name=value or is set by the sweep, or there is no time, or
+        it has no form that SLURM knows.
     """
     found: dict[str, str | bool] = {"requeue": True}  # after the loss of a node
     minutes = None
@@ -136,14 +138,20 @@ def parse(options: str) -> dict[str, Any]:
                 f"--slurm: '{word}' is no option of sbatch: write --name=value, as in "
                 "--slurm='--partition=gpu --time=12:00:00'."
             )
+        if match[1] in _OURS:
+            raise UserError(
+                f"--slurm: --{match[1]} is set by the sweep itself: leave it out of --slurm."
+            )
         if match[1] == "time":
             minutes = _minutes(match[2] or "")
         else:
             found[match[1]] = True if match[2] is None else match[2]
-    parameters: dict[str, Any] = {"additional_parameters": found}
-    if minutes is not None:
-        parameters["time"] = minutes
-    return parameters
+    if minutes is None:  # submitit's own limit is five minutes
+        raise UserError(
+            "--slurm has no time limit: add --time, as in --slurm='--partition=gpu "
+            "--time=12:00:00'. A run that reaches it saves, and queues up again."
+        )
+    return {"additional_parameters": found, "time": minutes}
 
 
 def _minutes(text: str) -> int:
@@ -178,6 +186,11 @@ def _executor(home: Home) -> Any:
             "--slurm: there is no SLURM on this machine (srun is missing): call the command on a "
             "node from which you submit jobs."
         ) from error
+
+
+def submitted(home: Home) -> bool:
+    """Whether jobs of this sweep were submitted; some of them may wait."""
+    return bool(_known(home))
 
 
 def _known(home: Home) -> dict[str, str]:

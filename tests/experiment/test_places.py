@@ -1,5 +1,6 @@
 """Paths on this machine, and none that look like it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,9 @@ def test_a_working_directory_that_was_deleted_is_told(tmp_path, monkeypatch):
     place.rmdir()
     with pytest.raises(UserError, match="working directory does not exist any more"):
         places.check_flags({})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_flag_that_is_no_number_is_told(value):
+    with pytest.raises(UserError, match=r"--cpus_per_run=.* is no number that can be used"):
+        places.check_flags({"cpus_per_run": value})

@@ -1,5 +1,8 @@
 """From a request to a report, a format and a file."""
 
+import os
+import shutil
+
 import pytest
 
 from dreamer_tf.errors import UserError
@@ -133,3 +136,37 @@ def test_a_picture_for_a_paper_has_vectors(runs, tmp_path):
     comparison.write(found, str(tmp_path / "a.svg"), "svg")
     text = (tmp_path / "a.svg").read_text()
     assert text.startswith("<svg") and "Pong" in text and "frames" in text
+
+
+def test_archives_and_notes_beside_runs_are_no_score_files(runs):
+    """`pack` writes its archive beside the run, and the README's pattern finds it."""
+    for name in ("runs/a/Pong/0.tar.gz", "runs/a/Pong/notes.txt"):
+        (runs / name).write_bytes(b"\x1f\x8b")
+    asked = request(runs, games=["Pong"])
+    found = comparison.collect(asked._replace(runs=[str(runs / "runs/*/*/*")]))
+    assert len(found.runs) >= 3
+    with pytest.raises(UserError, match="is not a score file"):
+        comparison.collect(asked._replace(runs=[str(runs / "runs/a/Pong/0.tar.gz")]))
+
+
+def test_the_report_of_before_stays_where_a_new_one_cannot_be_written(runs, tmp_path, monkeypatch):
+    out = tmp_path / "r.html"
+    out.write_text("old")
+    found = comparison.collect(request(runs, games=["Pong"]))
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="cannot be written"):
+        comparison.write(found, str(out), "md")
+    assert out.read_text() == "old"
+
+
+def test_a_directory_whose_name_is_not_utf_8_is_shown(runs, tmp_path):
+    bad = os.fsencode(tmp_path) + b"/bad\xff"
+    os.makedirs(bad)
+    shutil.copy(runs / "runs/a/Pong/0/scores.json", bad + b"/scores.json")
+    asked = comparison.Request(runs=[f"{tmp_path}/bad*"], baselines=[])
+    comparison.write(comparison.collect(asked), str(tmp_path / "r.html"), "html")
+    assert "bad\\xff" in (tmp_path / "r.html").read_text()

@@ -138,3 +138,14 @@ def test_a_log_larger_than_any_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(run_metrics, "_BYTES", 10)
     with pytest.raises(UserError, match="more than 10 bytes"):
         run_metrics.load_metrics(tmp_path / "run")
+
+
+def test_a_run_that_several_patterns_find_is_there_once(tmp_path, monkeypatch):
+    """Its values counted twice, and nobody noticed."""
+    write(tmp_path / "runs/a/Pong/0", [{"step": 3, "Agent/loss": 1.0}])
+    monkeypatch.chdir(tmp_path)
+    once = run_metrics.load_metrics("runs/*/*/*")
+    for patterns in (["runs/*/*/*", "runs/a/*/*"], ["runs/a/Pong/0", tmp_path / "runs/*/*/*"]):
+        assert len(run_metrics.load_metrics(patterns)) == len(once) > 0
+    with pytest.raises(UserError, match="name base directories"):
+        run_metrics.load_metrics([])

@@ -74,3 +74,12 @@ def test_another_number_of_workers_is_another_configuration(tmp_path):
     [found] = score_files.read(path)
     assert found.workers == 4 and found.configuration == "n2-w4-abc"
     assert found._replace(numerics=1).configuration == "w4-abc"
+
+
+def test_control_characters_of_a_stranger_become_escapes(tmp_path):
+    """A program that draws pictures ended at a NUL in the name of an agent."""
+    path = tmp_path / "scores.json"
+    score = SCORE._replace(agent="Dre\0amer\x1b[31m", game="P\u202eong")
+    score_files.write(path, [score])
+    [found] = score_files.read(path)
+    assert found.agent == "Dre\\x00amer\\x1b[31m" and found.game == "P\\u202eong"

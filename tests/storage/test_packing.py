@@ -239,3 +239,16 @@ def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "a.tar").write_bytes(os.urandom(5000))
     with pytest.raises(UserError, match="no archive of a run"):
         packing.unpack(tmp_path / "a.tar", tmp_path / "1")
+
+
+def test_directories_count_too(tmp_path, monkeypatch):
+    """An archive of 2 MB held 400,000 of them, and nothing else."""
+    monkeypatch.setattr(packing, "_MOST_MEMBERS", 100)
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for number in range(200):
+            member = tarfile.TarInfo(f"run/{number}")
+            member.type = tarfile.DIRTYPE
+            archive.addfile(member)
+    with pytest.raises(UserError, match="has more than 100 files"):
+        packing.unpack(path, tmp_path / "run")

@@ -1,6 +1,7 @@
 """A sweep from its start to its exit code, with a simple engine in the place of Ray."""
 
 import errno
+import json
 import os
 import signal
 from pathlib import Path
@@ -160,6 +161,15 @@ def test_stop_asks_and_waits_until_nothing_runs(sweep, monkeypatch, capsys):
     monkeypatch.setattr(driver.time, "sleep", sleep)
     assert driver.stop(sweep) == 0
     assert "4 runs: 1 saved, 3 missing" in capsys.readouterr().out
+
+
+def test_stop_reaches_jobs_that_wait(sweep, capsys):
+    """Nothing runs yet, and the command said so and did nothing. The jobs started later."""
+    sweep.home.directory.mkdir(parents=True)
+    (sweep.home.directory / "slurm.json").write_text(json.dumps({sweep.runs[0].base_dir: "77_0"}))
+    assert driver.stop(sweep) == 0
+    assert sweep.home.stop_file.exists()
+    assert "jobs that wait will end" in capsys.readouterr().out
 
 
 def test_status_and_plan_say_what_is_left(sweep, capsys):

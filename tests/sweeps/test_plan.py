@@ -173,3 +173,17 @@ def test_a_plan_loads_neither_tensorflow_nor_jax():
         "assert not {'tensorflow', 'jax', 'keras', 'dopamine', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_too_many_combinations_are_counted_and_not_made():
+    """Six times twenty values: their product did not fit into memory."""
+    values = ",".join(map(str, range(20)))
+    vary = [f"WorldModel.kl_scale{k or ''}={values}" for k in range(6)]
+    with pytest.raises(UserError, match=r"The sweep has 64,000,000 runs, more than"):
+        plan.make(Request(configs="atari_small.gin", vary=vary))
+
+
+def test_a_parameter_that_may_change_is_known_by_its_whole_name():
+    name = "dopamine.discrete_domains.run_experiment.Runner.num_iterations"
+    with pytest.raises(UserError, match="may change during a run"):
+        plan.split_variation(f"{name}=1,2")

@@ -1,5 +1,6 @@
 """The page of a sweep says what is there and what is missing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,36 @@ def test_without_scores_there_is_no_page(sweep):
         report.write(driver.look(sweep), "page.html")
     with pytest.raises(UserError, match="the format is unclear"):
         report.write(driver.look(sweep), "page")
+
+
+def test_a_damaged_file_does_not_hide_the_other_runs(sweep):
+    leave(Path(sweep.runs[0].base_dir), 2, value=3.0)
+    leave(Path(sweep.runs[1].base_dir), 2, value=5.0, seed=1)
+    damaged = Path(sweep.runs[1].base_dir, "scores.json")
+    damaged.write_text("[")
+    assert report.write(driver.look(sweep), "page.md").startswith("page.md: 1 of 4 runs")
+    text = Path("page.md").read_text()
+    assert "| pong | DreamerV2, ours | 3.00 |" in text and "scores.json is not a score file" in text
+    Path(sweep.runs[0].base_dir, "scores.json").write_text("[")
+    with pytest.raises(UserError, match=r"wait until one has an iteration.*is not a score file"):
+        report.write(driver.look(sweep), "page.md")
+
+
+def test_without_evaluations_the_page_has_the_returns_of_training(sweep):
+    base_dir = Path(sweep.runs[0].base_dir)
+    leave(base_dir, 2, value=3.0)
+    path = base_dir / "scores.json"
+    rows = [row for row in json.loads(path.read_text()) if row["Phase"] == "eval"]
+    path.write_text(json.dumps([row | {"Phase": "train"} for row in rows]))
+    report.write(driver.look(sweep), "page.md")
+    assert "| train |" in Path("page.md").read_text()
+
+
+def test_every_reason_of_a_failure_is_told(sweep):
+    for number, reason in enumerate(("disk is full", "game is unknown")):
+        end(sweep, sweep.runs[number], 2, reason)
+    found = report.sentences(driver.look(sweep))
+    assert found[:2] == [
+        "atari_small on Pong, seed 0: failed (disk is full).",
+        "atari_small on Pong, seed 1: failed (game is unknown).",
+    ]

@@ -71,15 +71,16 @@ def test_times_are_those_of_slurm(text, minutes):
 
 
 def test_other_options_go_to_sbatch_as_they_are():
-    found = slurm.parse("--partition=gpu --mem=8G --exclusive --comment='a b'")
+    found = slurm.parse("--partition=gpu --time=60 --mem=8G --exclusive --comment='a b'")
     assert found == {
+        "time": 60,
         "additional_parameters": {
             "requeue": True,
             "partition": "gpu",
             "mem": "8G",
             "exclusive": True,
             "comment": "a b",
-        }
+        },
     }
 
 
@@ -89,6 +90,9 @@ def test_other_options_go_to_sbatch_as_they_are():
         ("-p gpu", "'-p' is no option"),
         ("--time=soon", "no time of SLURM"),
         ("--comment='x", "No closing quotation.*close its quotes"),
+        ("--partition=gpu", "--slurm has no time limit: add --time"),
+        ("--time=60 --array=0-3", "--array is set by the sweep itself: leave it out"),
+        ("--time=60 --signal=KILL@3", "--signal is set by the sweep itself"),
     ],
 )
 def test_an_option_that_cannot_be_read_is_told(options, words):
@@ -99,7 +103,7 @@ def test_an_option_that_cannot_be_read_is_told(options, words):
 def test_without_slurm_the_user_hears_where_to_call_it(sweep, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="no SLURM on this machine"):
-        driver.submit(sweep, Resources(), "", 2)
+        driver.submit(sweep, Resources(), "--time=60", 2)
 
 
 @pytest.mark.ci
