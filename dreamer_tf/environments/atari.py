@@ -11,7 +11,7 @@ import numpy as np
 from dreamer_tf.environments.interface import Environment, Observation
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import Fraction, NonNegativeInt, PositiveInt, Size
+from dreamer_tf.settings.types import Fraction, NonNegativeInt, Pixels, PositiveInt, Size
 
 # Evaluation protocols. Arguments of AtariEnvironment override single settings.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -68,7 +68,7 @@ class AtariEnvironment(Environment):
         noop_max: NonNegativeInt | None = None,
         end_on_life_loss: bool | None = None,
         action_repeat: Size = 4,
-        image_sizes: tuple[Size, ...] = (84, 64),
+        image_sizes: tuple[Pixels, ...] = (84, 64),
         grayscale: bool = True,
     ):
         """Loads the game.

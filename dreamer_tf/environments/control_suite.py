@@ -15,7 +15,7 @@ from dreamer_tf.environments.interface import Environment, Observation, scale_ac
 from dreamer_tf.environments.process import ProcessEnvironment
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import NonNegativeInt, Size
+from dreamer_tf.settings.types import NonNegativeInt, Pixels, Size
 
 _STEPS = 1000  # simulation steps of an episode, in all tasks of the suite
 # Fails where no image can be rendered.
@@ -37,7 +37,7 @@ class ControlSuiteEnvironment(ProcessEnvironment):
         task_name: str = gin.REQUIRED,
         observations: Literal["pixels", "proprio", "both"] = "pixels",
         action_repeat: Size = 2,
-        image_size: Size = 64,
+        image_size: Pixels = 64,
         camera: NonNegativeInt | None = None,
     ):
         """Starts the child process and loads the task there.

@@ -18,7 +18,7 @@ from dreamer_tf.environments.observations import Observations, Reading, Translat
 from dreamer_tf.environments.wrappers import MaxAndSkip, with_pixels, wrap
 from dreamer_tf.errors import UserError, did_you_mean
 from dreamer_tf.settings.configurable import configurable
-from dreamer_tf.settings.types import PositiveFloat, Size
+from dreamer_tf.settings.types import Pixels, PositiveFloat, Size
 
 _INFO = "info"
 # Modules that register environments, by the beginning of their ids.
@@ -278,7 +278,7 @@ def _clipped_space(environment: gymnasium.Env) -> gymnasium.Space:
 def create_gym_environment(
     id: str | None = None,
     factory: Callable[[], gymnasium.Env] | None = None,
-    image_size: Size | None = 64,
+    image_size: Pixels | None = 64,
     scale: dict[str, PositiveFloat] | None = None,
     one_hot: dict[str, tuple[Size, ...]] | None = None,
     planes: dict[str, tuple[Size, ...]] | None = None,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import gin
 import gymnasium
 import numpy as np
+import tensorflow as tf
 
 from dreamer_tf.agents.registry import create_agent
 from dreamer_tf.environments.gym import GymEnvironment
@@ -43,13 +44,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @contextlib.contextmanager
 def _one_sentence() -> Iterator[None]:
-    """Takes away what gin appends to the message of an exception."""
+    """Takes away what gin appends to the message of an exception, and names a lack of memory."""
     try:
         yield
     except UserError as error:
         if str(error) == error.sentence:
             raise
         raise UserError(error.sentence) from error
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise UserError(
+            "The networks and observations that the configuration of this run describes do not fit "
+            "into memory: take a machine with more, and look at its config.gin if the run is not "
+            "yours."
+        ) from error
 
 
 def _in_its_configuration(method: F) -> F:

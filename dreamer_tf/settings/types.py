@@ -20,7 +20,8 @@ _MANY = 10**12
 NonNegativeInt = Annotated[int, Meta(ge=0, le=_MANY)]
 PositiveInt = Annotated[int, Meta(ge=1, le=_MANY)]
 AtLeastTwo = Annotated[int, Meta(ge=2, le=100_000)]
-Size = Annotated[int, Meta(ge=1, le=100_000)]  # units, layers, pixels: every one costs memory
+Size = Annotated[int, Meta(ge=1, le=100_000)]  # units, steps: every one costs memory
+Pixels = Annotated[int, Meta(ge=1, le=4096)]  # of a side of an image
 Layers = Annotated[int, Meta(ge=0, le=1000)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]

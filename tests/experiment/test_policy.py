@@ -12,6 +12,7 @@ import gin
 import gymnasium
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import dreamer_tf
 from dreamer_tf.environments.catch import Catch
@@ -313,3 +314,17 @@ def test_the_package_offers_both_without_importing_tensorflow_first():
     assert dreamer_tf.load_policy is load_policy and dreamer_tf.train_agent is train_agent
     with pytest.raises(AttributeError, match="no attribute 'load_policies'"):
         dreamer_tf.load_policies  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")]
+)
+def test_a_configuration_that_no_memory_holds_is_a_sentence(stored, monkeypatch, error):
+    """A stranger's config.gin may ask for a network of 120 GB."""
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("dreamer_tf.experiment.policy.create_agent", fail)
+    with pytest.raises(UserError, match="do not fit into memory: take a machine with more"):
+        load_policy(stored, environment=Catch())
