@@ -132,8 +132,10 @@ def _other_statistics(
         if shown[best] != shown[first]:
             name = names.heading(column)
             name = name[0].lower() + name[1:]
-            others.append(f"{name} it is {called[best]} ({shown[best]} against {shown[first]})")
-    return [f"By the {names.listed(others)}."] if others else []
+            others.append(
+                f"{called[best]} is first by the {name} ({shown[best]} against {shown[first]})"
+            )
+    return [f"{names.listed(others)}."] if others else []
 
 
 def _how_sure(found: Lead, without: str, report: Report) -> str:

@@ -33,7 +33,7 @@ def test_the_sentence_has_the_values_of_the_aggregates():
     ahead = aggregate.iqm_lead(table.scores[best], table.scores[other], table.games)
     assert ahead.value == pytest.approx(values[best] - values[other])
     assert names.interval(ahead.low, ahead.high) in text and "is uncertain" in text
-    assert text.endswith("By the gamer median it is DQN (3.28 against 2.70).")
+    assert text.endswith("DQN is first by the gamer median (3.28 against 2.70).")
     assert "is more than chance: its 95% interval over runs is" in words(
         published("DQN", "IQN", games=("boxing", "enduro"))
     )
