@@ -37,19 +37,19 @@ def test_returns_of_the_first_ten_minutes(seed):
 
 
 EVIDENCE = PAGE.parents[1] / "benchmarks/evidence"
-# How the rows of the README's table begin -> runs of DreamerV2, and of the other agent.
+# How the rows of the README's table begin -> runs of DreamerV2, and of the other agents.
 ROWS = {
-    "Catch, from pixels": ("catch", None),
-    "CartPole-v1": ("cartpole", None),
-    "MiniGrid Empty-8x8": ("minigrid_empty", "minigrid_empty_rainbow"),
-    "MiniGrid DoorKey-5x5": ("minigrid_doorkey", "minigrid_doorkey_rainbow"),
-    "MinAtar Breakout": ("minatar_breakout", "minatar_breakout_rainbow"),
-    "MinAtar Space Invaders": ("minatar_spaceinvaders", "minatar_spaceinvaders_rainbow"),
-    "Crafter's score": ("crafter", None),
-    "Cart-pole balance": ("cartpole_balance", None),
-    "Cart-pole swing-up": ("cartpole_swingup", None),
-    "Kung-Fu Master": ("kung_fu_master", "kung_fu_master_rainbow"),
-    "Road Runner": ("road_runner", "road_runner_drq_eps"),
+    "Catch, from pixels": ("catch", []),
+    "CartPole-v1": ("cartpole", []),
+    "MiniGrid Empty-8x8": ("minigrid_empty", ["minigrid_empty_rainbow"]),
+    "MiniGrid DoorKey-5x5": ("minigrid_doorkey", ["minigrid_doorkey_rainbow"]),
+    "MinAtar Breakout": ("minatar_breakout", ["minatar_breakout_rainbow"]),
+    "MinAtar Space Invaders": ("minatar_spaceinvaders", ["minatar_spaceinvaders_rainbow"]),
+    "Crafter's score": ("crafter", []),
+    "Cart-pole balance": ("cartpole_balance", []),
+    "Cart-pole swing-up": ("cartpole_swingup", []),
+    "Kung-Fu Master": ("kung_fu_master", ["kung_fu_master_rainbow"]),
+    "Road Runner": ("road_runner", ["road_runner_drq_eps"]),
 }
 README = (PAGE.parents[1] / "README.md").read_text()
 LINES = re.search(r"\| task \| configuration .*\n\|[-|]+\|\n((?:\|.*\n)+)", README)[1].splitlines()
@@ -71,10 +71,34 @@ def test_the_readme_has_the_numbers_of_the_score_files(name):
     same = written(values, returns)
     assert said == same or (len(set(same)) == 1 and said == same[:1])
     assert numbers(interval) == written(ends, interval)
-    assert bool(opponents) == (theirs is not None)
-    if theirs is not None:
-        values, ends = last_returns(theirs)
-        assert numbers(opponents) == written(values if len(values) == 1 else ends, opponents)
+    cells = opponents.split(";") if opponents else []
+    assert len(cells) == len(theirs)
+    for cell, other in zip(cells, theirs, strict=True):
+        values, ends = last_returns(other)
+        assert numbers(cell) == written(values if len(values) == 1 else ends, cell)
+
+
+# Title of the section and agent -> runs.
+SIDE_BY_SIDE = {
+    ("Road Runner", "DreamerV2"): "road_runner",
+    ("Road Runner", "DrQ(eps)"): "road_runner_drq_eps",
+    ("Road Runner", "IQN"): "road_runner_iqn",
+    ("Road Runner", "Rainbow"): "road_runner_rainbow",
+}
+
+
+@pytest.mark.parametrize("game,agent", SIDE_BY_SIDE)
+def test_agents_side_by_side_have_the_numbers_of_their_score_files(game, agent):
+    """The last evaluation has few games, so the mean of the last five stands beside it."""
+    section = PAGE.read_text().split(f"## Side by side on {game}\n")[1].split("\n## ")[0]
+    [line] = [line for line in section.splitlines() if line.startswith(f"| {agent} | `")]
+    *_, last, interval, of_five, runs = map(str.strip, line.strip("|").split("|"))
+    name = SIDE_BY_SIDE[game, agent]
+    values, ends = last_returns(name)
+    assert (last, int(runs)) == (f"{np.mean(values):,.0f}", len(values))
+    assert numbers(interval) == (written(ends, "0") if len(values) > 1 else [])
+    found = curves.own([str(EVIDENCE / name / "*")])
+    assert of_five == f"{np.mean([curve.values[-5:].mean() for curve in found]):,.0f}"
 
 
 def numbers(cell):
