@@ -48,7 +48,7 @@ ROWS = {
     "Crafter's score": ("crafter", []),
     "Cart-pole balance": ("cartpole_balance", []),
     "Cart-pole swing-up": ("cartpole_swingup", []),
-    "Kung-Fu Master": ("kung_fu_master", ["kung_fu_master_rainbow"]),
+    "Kung-Fu Master": ("kung_fu_master", ["kung_fu_master_drq_eps", "kung_fu_master_rainbow"]),
     "Road Runner": ("road_runner", ["road_runner_drq_eps"]),
 }
 README = (PAGE.parents[1] / "README.md").read_text()
@@ -84,6 +84,9 @@ SIDE_BY_SIDE = {
     ("Road Runner", "DrQ(eps)"): "road_runner_drq_eps",
     ("Road Runner", "IQN"): "road_runner_iqn",
     ("Road Runner", "Rainbow"): "road_runner_rainbow",
+    ("Kung-Fu Master", "DreamerV2"): "kung_fu_master",
+    ("Kung-Fu Master", "DrQ(eps)"): "kung_fu_master_drq_eps",
+    ("Kung-Fu Master", "Rainbow"): "kung_fu_master_rainbow",
 }
 
 

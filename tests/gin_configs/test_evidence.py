@@ -21,6 +21,7 @@ CONFIGURED = {
     "cartpole_swingup": (["dmc_proprio.gin"], []),
     "crafter": (["crafter_small.gin"], []),
     "kung_fu_master": (["quickstart.gin"], []),
+    "kung_fu_master_drq_eps": (["drq_eps.gin"], ["DreamerRunner.evaluation_episodes=5"]),
     "kung_fu_master_rainbow": (
         ["rainbow.gin", "base/atari_100k.gin"],
         ["DreamerRunner.evaluation_episodes=5"],
