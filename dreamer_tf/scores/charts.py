@@ -1,5 +1,6 @@
 """Charts of a comparison: their points, and the Altair charts that show them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -212,13 +213,37 @@ def aggregates_over_frames(
     return points
 
 
+def _called(points: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Label -> what a picture calls the agent.
+
+    Configurations of one agent that share no game need no names of their own: every game has a
+    panel for itself.
+    """
+    games: dict[str, set[str]] = {}
+    for point in points:
+        games.setdefault(point["agent"], set()).add(point["game"])
+    agents: dict[str, list[str]] = {}
+    for label in games:
+        agents.setdefault(re.sub(r" \(.*\)(?=, ours$)", "", label), []).append(label)
+    found: dict[str, str] = {}
+    for agent, labels in agents.items():
+        several = [games[label] for label in labels]
+        apart = sum(map(len, several)) == len(set().union(*several))
+        found |= {label: agent if apart else label for label in labels}
+    shown = names.agents(list(found.values()))
+    return {label: shown[name] for label, name in found.items()}
+
+
 def save_chart(report: Report, path: str) -> None:
     """Writes the curves as a picture.
 
     Raises:
       UserError: the directory does not exist.
     """
+    points = curve_points(report.all)
+    called = _called(points)
+    points = [point | {"agent": called[point["agent"]]} for point in points]
     try:
-        curves_chart(curve_points(report.all)).save(path, scale_factor=2)
+        curves_chart(points).save(path, scale_factor=2)
     except OSError as error:
         raise UserError(f"--out={path} cannot be written ({error}).") from error

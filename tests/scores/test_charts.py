@@ -109,3 +109,21 @@ def test_the_panels_of_a_picture_have_the_full_names_of_games():
     chart = charts.curves_chart([point | {"game": game} for game in ("kungfumaster", "My-Maze")])
     drawn = chart.to_dict()["data"]["values"]
     assert [value["game"] for value in drawn] == ["Kung-Fu Master", "My-Maze"]
+
+
+def test_a_picture_names_configurations_only_where_they_share_a_game():
+    """Each panel is one game; nine labels named four agents."""
+
+    def points(*pairs):
+        return [{"agent": f"{agent}, ours", "game": game} for agent, game in pairs]
+
+    apart = points(("A (x)", "pong"), ("A (y)", "boxing"), ("B(eps)", "pong"))
+    assert charts._called(apart) == {
+        "A (x), ours": "A",
+        "A (y), ours": "A",
+        "B(eps), ours": "B(eps)",
+    }
+    same = points(("A (x)", "pong"), ("A (y)", "pong"))
+    assert charts._called(same) == {"A (x), ours": "A (x)", "A (y), ours": "A (y)"}
+    published = [*points(("A (x)", "pong")), {"agent": "A, published", "game": "pong"}]
+    assert charts._called(published) == {"A (x), ours": "A (ours)", "A, published": "A (published)"}
