@@ -278,8 +278,7 @@ class DreamerRunner(Runner):
             }
             parts.save(self._group, self._store, checkpoint)
             self.session.saved()
-            needed = self._store.needed()
-            if needed is not None:
+            if (needed := self._store.needed()) is not None:
                 self._agent.saved(needed)
 
     def _run_one_iteration(self, iteration: int) -> dict[str, list[float]]:

@@ -98,7 +98,10 @@ def read(path: str | os.PathLike) -> list[Score]:
 
 def _clean(value: Any) -> Any:
     """Text without control characters: programs that draw pictures end at some of them."""
-    return printable(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    value.encode()  # half of a pair of UTF-16 is text in JSON, but no file can hold it
+    return printable(value)
 
 
 def _check_fields(rows: Any) -> None:
@@ -115,8 +118,6 @@ def _check(scores: Iterable[Score]) -> None:
     """A curve needs numbers, in order."""
     last: dict[tuple, int] = {}
     for score in scores:
-        # Half of a pair of UTF-16 is text in JSON, but no file can hold it.
-        "".join((score.agent, score.game, score.protocol, score.gin_hash)).encode()
         # Larger ones overflow in sums and squares.
         if not abs(score.value) <= 1e30:
             raise ValueError(f"the value of iteration {score.iteration} is {score.value}")

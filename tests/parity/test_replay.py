@@ -78,7 +78,8 @@ def test_accepted_lengths(golden, tmp_path):
     for total, accepted in zip(data["accept/totals"], data["accept/accepted"], strict=True):
         sampling = ReleasedSampling(50, 50)
         replay = make_replay(tmp_path / str(total), [int(total)], 50, sampling)
-        drawn = sampling._piece(replay._streams, np.random.default_rng(0)) is not None
+        episodes = sampling._episodes(replay._streams)
+        drawn = sampling._piece(episodes, np.random.default_rng(0)) is not None
         # The golden add_episode counts transitions: a total of 51 steps is the shortest it takes.
         assert drawn == bool(accepted), total
         replay.close()
