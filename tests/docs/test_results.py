@@ -49,7 +49,7 @@ ROWS = {
     "Cart-pole balance": ("cartpole_balance", []),
     "Cart-pole swing-up": ("cartpole_swingup", []),
     "Kung-Fu Master": ("kung_fu_master", ["kung_fu_master_drq_eps", "kung_fu_master_rainbow"]),
-    "Road Runner": ("road_runner", ["road_runner_drq_eps"]),
+    "Road Runner": ("road_runner", ["road_runner_der", "road_runner_drq_eps"]),
 }
 README = (PAGE.parents[1] / "README.md").read_text()
 LINES = re.search(r"\| task \| configuration .*\n\|[-|]+\|\n((?:\|.*\n)+)", README)[1].splitlines()
@@ -81,6 +81,7 @@ def test_the_readme_has_the_numbers_of_the_score_files(name):
 # Title of the section and agent -> runs.
 SIDE_BY_SIDE = {
     ("Road Runner", "DreamerV2"): "road_runner",
+    ("Road Runner", "DER"): "road_runner_der",
     ("Road Runner", "DrQ(eps)"): "road_runner_drq_eps",
     ("Road Runner", "IQN"): "road_runner_iqn",
     ("Road Runner", "Rainbow"): "road_runner_rainbow",

@@ -38,6 +38,7 @@ CONFIGURED = {
     "minigrid_empty_rainbow": (["minigrid_rainbow.gin"], []),
     "road_runner": (["atari_small.gin", "base/atari_100k.gin"], []),
     "road_runner_rainbow": (["rainbow.gin", "base/atari_100k.gin"], []),
+    "road_runner_der": (["der.gin"], []),
     "road_runner_drq_eps": (["drq_eps.gin"], []),
     "road_runner_iqn": (["implicit_quantile.gin", "base/atari_100k.gin"], SAMPLES),
 }
