@@ -256,9 +256,7 @@ class DopamineAgent(Agent):
         """Everything learned, and the state of the sampling, which depends on the buffer's size."""
         # Keys and priorities are 8 bytes each. The tree may be made for more elements.
         replay = self.dopamine._replay
-        tree = getattr(replay._sampling_distribution, "_sum_tree", None)
-        nodes = 0 if tree is None else len(tree._nodes)
-        sampling = 64 * replay._max_capacity + 8 * nodes + (1 << 20)
+        sampling = 64 * replay._max_capacity + 8 * _nodes(replay) + (1 << 20)
         return Expected(self._arrays(), "sampling/", sampling)
 
     def check_state(self, state: dict[str, Any]) -> None:
@@ -367,15 +365,21 @@ def _observed(space: gymnasium.spaces.Dict) -> tuple[str, tuple[int, ...]]:
     return key, box.shape[:2]
 
 
+def _nodes(replay: Any) -> int:
+    """Of the tree of priorities; 0 without one."""
+    tree = getattr(replay._sampling_distribution, "_sum_tree", None)
+    return 0 if tree is None else len(tree._nodes)
+
+
 def _check_replay(replay: Any) -> None:
     """Checks sizes that Dopamine's replay does not check itself.
 
     Raises:
       UserError: the batch is empty, or there are priorities for too few elements.
     """
-    tree = getattr(replay._sampling_distribution, "_sum_tree", None)
+    nodes = _nodes(replay)
     # Dopamine adds an element before it removes the oldest one.
-    if tree is not None and (len(tree._nodes) + 1) // 2 <= replay._max_capacity:
+    if nodes and (nodes + 1) // 2 <= replay._max_capacity:
         raise UserError(
             f"ReplayBuffer.max_capacity is {replay._max_capacity:,}, for which "
             "PrioritizedSamplingDistribution.max_capacity is too small: set it to "

@@ -207,6 +207,14 @@ def protocol_label(environment: Environment, max_steps: int) -> str:
     return f"{environment.protocol}, max_steps_per_episode={max_steps}"
 
 
+def as_number(value: Any) -> float:
+    """A number, which may be the only one of an array; NaN for everything else."""
+    try:
+        return float(np.asarray(value).item())
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ...]:
     """What `Environment.episode_info` names, in its order.
 
@@ -219,10 +227,7 @@ def numbers_of(info: Mapping[str, Any], names: Sequence[str]) -> tuple[float, ..
     """
     found = []
     for name in names:
-        try:
-            number = float(np.asarray(info[name]).item())
-        except (KeyError, TypeError, ValueError):
-            number = math.nan
+        number = as_number(info.get(name))
         if not math.isfinite(number):
             raise UserError(
                 f"The info of the environment has no number named '{name}', which its "
@@ -305,7 +310,7 @@ def checked_step(
         raise ValueError(f"the reward has shape {np.shape(reward)}, but must be a number")
     check_arrival(environment.observation_space, observation, reward)
     copies = _copied(environment.observation_space, observation)
-    return copies, float(np.asarray(reward).item()), terminated, truncated, info
+    return copies, as_number(reward), terminated, truncated, info
 
 
 def _is_finite(value: np.ndarray | float) -> bool:

@@ -13,13 +13,13 @@ from typing import Any
 
 import gin
 import gymnasium
-import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 from dreamer_tf.environments.interface import (
     Environment,
     EnvironmentLike,
     GymnasiumEnvironment,
+    as_number,
 )
 from dreamer_tf.environments.lifeline import (
     end_with_parent,
@@ -77,13 +77,9 @@ class _OneOfMany(GymnasiumEnvironment):
 
     def step(self, action: Any) -> Any:
         *found, info = super().step(action)
-        read: dict[str, Any] = {"life_lost": bool(info.get("life_lost"))}
-        for name in self.environment.episode_info:
-            try:
-                read[name] = float(np.asarray(info[name]).item())
-            except (KeyError, TypeError, ValueError):
-                continue  # it is missed at the end of an episode, with a sentence
-        return (*found, read)
+        # NaN, where there is none, is a sentence at the end of an episode.
+        numbers = {name: as_number(info.get(name)) for name in self.environment.episode_info}
+        return (*found, {"life_lost": bool(info.get("life_lost")), **numbers})
 
 
 class _WorkerEnvironment(_OneOfMany):

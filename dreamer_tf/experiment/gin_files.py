@@ -205,9 +205,7 @@ def explain(error: Exception) -> str:
         return "gin: a bracket or a quote in a file or in --gin_bindings is not closed."
     text = str(error)
     if isinstance(error, RecursionError) or "recursion depth" in text:
-        files = dict.fromkeys(re.findall(r"\n  In (\S+?),? line \d+", text))
-        named = ", ".join(list(files)[:4])
-        return f"gin: files include each other in a circle{f' ({named})' if named else ''}."
+        return "gin: files include each other in a circle: take one include out."
     line = re.search(r"\n  In (.*) line (\d+)\n\s*(.*)", text)
     place = f" (in `{line[3].strip()}`, {line[1].rstrip(',')} line {line[2]})" if line else ""
     first = text.split("\n")[0].rstrip(".")

@@ -164,7 +164,15 @@ def write(found: report.Report, out: str, form: str, table: str = "games") -> No
     if form in PICTURES:
         charts.save_chart(found, out)
         return
-    content = text(found, form, table)
+    save(text(found, form, table), out)
+
+
+def save(content: str, out: str) -> None:
+    """Writes a text that somebody asked for with --out.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
     try:
         if os.path.exists(out) and not os.path.isfile(out):  # as /dev/stdout
             Path(out).write_text(content, encoding="utf-8")

@@ -268,11 +268,11 @@ def _score_file(path: Path, several: bool) -> Path | None:
     Beside runs there may be anything, such as their archives: of several paths that a pattern
     finds, only files that end in .json count.
     """
-    if several and path.is_file() and path.suffix != ".json" and identity.run_around(path) is None:
-        return None
     if path.is_dir() and (path / score_files.FILE).is_file():
         return path / score_files.FILE
     around = identity.run_around(path)
+    if path.is_file() and around is None and several and path.suffix != ".json":
+        return None
     if path.is_file() and (path.name == score_files.FILE or around is None):
         return path
     found = None if around is None else around / score_files.FILE

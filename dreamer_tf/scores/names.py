@@ -110,7 +110,10 @@ def frames_between(low: float, high: float) -> str:
 
 def score(value: float) -> str:
     """A score for people: three digits at least, thousands separated, never '-0.00'."""
-    digits = _digits(value)
+    return _shown(value, _digits(value))
+
+
+def _shown(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -121,10 +124,9 @@ def _digits(value: float) -> int:
 
 def lead(best: float, following: float) -> str:
     """The difference of two scores, as somebody computes it who reads both of them."""
-    digits = _digits(max(abs(best), abs(following)))
+    difference = round(best, _digits(best)) - round(following, _digits(following))
     # With the digits of the larger one: the smaller one may be shown with more.
-    shown = round(round(best, _digits(best)) - round(following, _digits(following)), digits)
-    return f"{shown + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return _shown(difference, _digits(max(abs(best), abs(following))))
 
 
 def interval(low: float, high: float) -> str:

@@ -94,9 +94,8 @@ def _subtitle(page: page_charts.Page) -> str:
     kinds = [names.number_of(atari, "Atari game")] if atari else []
     if len(games) > atari:
         suite = all(names.is_of_the_suite(game) for game in games)
-        noun = "other task" if atari else "task of the control suite" if suite else "task"
-        count = names.number_of(len(games) - atari, noun)
-        kinds.append(count.replace("task of the control suites", "tasks of the control suite"))
+        count = names.number_of(len(games) - atari, "other task" if atari else "task")
+        kinds.append(count + " of the control suite" * suite)
     ours = names.number_of(len(page.report.runs), "run") + " of ours"
     published = names.number_of(len(page.report.baselines), "published run")
     measured = [

@@ -59,8 +59,10 @@ def learning_curves(page: Page) -> Iterator[Section]:
         ours = _first_frames(by_game[game], page.report.ours) if few else []
         if ours:
             until = names.frames(max(point["frames"] for point in ours))
-            figures += _curves(page, ours, f"{names.game(game)}, to {until}", height)
-        figures += _curves(page, by_game[game], names.game(game), height)
+            caption = f"{names.game(game)}, to {until}"
+            figures += _curves(page, ours, caption, height, log=_apart(ours))
+        points = by_game[game]
+        figures += _curves(page, points, names.game(game), height, log=_apart(points))
     kind = "pair" if few else "grid"
     yield Section(
         "Learning curves",
@@ -73,20 +75,21 @@ def learning_curves(page: Page) -> Iterator[Section]:
     )
 
 
-def _curves(page: Page, points: list[dict[str, Any]], caption: str, height: int) -> str:
-    columns = columns_of(
-        _lone(points),
-        page,
-        x="frames",
-        y="return",
-        low="low",
-        high="high",
-        runs="runs",
-        single="single",
-        run="run",
-        lone="lone",
-    )
-    spec = specs.lines(page.agents, columns, "", "", _apart(points), height)
+def _curves(
+    page: Page,
+    points: list[dict[str, Any]],
+    caption: str,
+    height: int,
+    *,
+    log: bool,
+    y: str = "return",
+    title: str = "",
+) -> str:
+    """Curves of points with 'frames' and the field `y`, and whatever else they have."""
+    same = ("low", "high", "runs", "single", "run", "lone")
+    fields = {"x": "frames", "y": y, **{name: name for name in same}}
+    columns = columns_of(_lone(points), page, **fields)
+    spec = specs.lines(page.agents, columns, title, "", log, height)
     return page.canvas.figure(caption, spec, columns)
 
 
@@ -189,18 +192,8 @@ def over_frames(page: Page) -> Iterator[Section]:
         chosen = [point for point in points if point["aggregate"] == name]
         if not chosen:
             continue
-        columns = columns_of(
-            _lone(chosen),
-            page,
-            x="frames",
-            y="value",
-            low="low",
-            high="high",
-            runs="runs",
-            lone="lone",
-        )
-        spec = specs.lines(page.agents, columns, "frames", "", log, 140)
-        figures += page.canvas.figure(names.heading(title), spec, columns)
+        caption = names.heading(title)
+        figures += _curves(page, chosen, caption, 140, y="value", title="frames", log=log)
     yield Section(
         "Aggregates over frames",
         paragraph(

@@ -1,7 +1,6 @@
 """The paper's tables and figures by name: `python -m dreamer_tf.compare --paper=table1`."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dreamer_tf.errors import UserError, did_you_mean
@@ -163,11 +162,11 @@ def write(drawn: Drawn, out: str, form: str) -> None:
     Raises:
       UserError: the file cannot be written, or a table has no picture.
     """
+    if form not in PICTURES:
+        comparison.save(text(drawn, form), out)
+        return
     try:
-        if form in PICTURES:
-            _chart(drawn).save(out, scale_factor=2)
-        else:
-            Path(out).write_text(text(drawn, form), encoding="utf-8")
+        _chart(drawn).save(out, scale_factor=2)
     except OSError as error:
         raise UserError(f"--out={out} cannot be written ({error}).") from error
 

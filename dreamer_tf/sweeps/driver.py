@@ -213,15 +213,13 @@ def stop(sweep: Sweep) -> int:
         return [state for state in found if state.kind == RUNNING]
 
     running = lease.running(sweep.home.directory) is not None or bool(active())
-    if slurm.submitted(sweep.home):
-        sweep.home.stop_file.touch()  # jobs that wait look for it when they start
-        if not running:
-            print(f"No run of the sweep {sweep.home.name} is running; jobs that wait will end.")
-            return 0
-    if not running:
+    if not running and not slurm.submitted(sweep.home):
         print(f"The sweep {sweep.home.name} is not running.")
         return 0
-    sweep.home.stop_file.touch()
+    sweep.home.stop_file.touch()  # jobs that wait look for it when they start
+    if not running:
+        print(f"No run of the sweep {sweep.home.name} is running; jobs that wait will end.")
+        return 0
     while (runs := active()) or lease.running(sweep.home.directory) is not None:
         screen.show(runs)
         time.sleep(1.0)

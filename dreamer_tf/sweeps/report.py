@@ -36,10 +36,8 @@ def write(states: Sequence[State], out: str, mixed: bool = False) -> str:
             except UserError as error:  # one damaged file must not hide all others
                 missing.append(error.sentence)
     if not phases:
-        raise UserError(
-            " ".join(["No run of the sweep has scores yet: wait until one has an iteration."])
-            + "".join(f" {sentence}" for sentence in missing)
-        )
+        none = "No run of the sweep has scores yet: wait until one has an iteration."
+        raise UserError(" ".join([none, *missing]))
     # Without evaluations there are the returns of training.
     phase = "eval" if "eval" in phases else "train"
     found = comparison.collect(comparison.Request(runs=patterns, phase=phase, mixed=mixed))

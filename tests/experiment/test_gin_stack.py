@@ -104,6 +104,14 @@ def test_an_error_in_a_file_names_its_line(tmp_path):
         bindings(str(mine))
 
 
+def test_files_that_include_each_other_are_told(tmp_path):
+    """The sentence named a file of the package, which is innocent."""
+    (tmp_path / "a.gin").write_text(f"RSSM.units = 5\ninclude '{tmp_path}/b.gin'\n")
+    (tmp_path / "b.gin").write_text(f"include '{tmp_path}/a.gin'\n")
+    with pytest.raises(UserError, match="include each other in a circle: take one include out"):
+        bindings(str(tmp_path / "a.gin"))
+
+
 def test_a_file_that_is_no_text_is_named(tmp_path):
     path = tmp_path / "latin.gin"
     path.write_bytes(b"# caf\xe9\nRSSM.units = 5\n")
